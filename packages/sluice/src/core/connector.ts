@@ -1,0 +1,49 @@
+import type { CheckpointStore, PartitionId } from './checkpoint.ts';
+import type { DeadLetterStore } from './dead-letter.ts';
+import type { Format } from './format.ts';
+import type { Logger } from './logger.ts';
+import type { Sink } from './sink.ts';
+import type { Source } from './source.ts';
+
+/** What every connector is opened with. */
+export interface ConnectorContext {
+  readonly pipeline: string;
+  readonly partition: PartitionId;
+  readonly logger: Logger;
+  /** Aborting it abandons the opening; what is already open is disposed by the connector. */
+  readonly signal: AbortSignal;
+}
+
+/** A sink also gets the format its configuration names. */
+export interface SinkContext extends ConnectorContext {
+  readonly format: Format;
+}
+
+/** One finding of `sluice doctor`. */
+export interface Finding {
+  /** Stable and dotted, e.g. `mongodb.replica-set`. */
+  readonly check: string;
+  readonly level: 'ok' | 'warning' | 'error';
+  readonly message: string;
+  /** What to do about it, as a command where there is one. */
+  readonly fix?: string | undefined;
+}
+
+/** The code of a source connector, loaded when first needed. `C` is its validated configuration. */
+export interface SourceConnector<C> {
+  open(config: C, context: ConnectorContext): Promise<Source>;
+  /** Looks at the real system; findings instead of exceptions. */
+  check(config: C, context: ConnectorContext): Promise<readonly Finding[]>;
+}
+
+/** The code of a sink connector. */
+export interface SinkConnector<C> {
+  open(config: C, context: SinkContext): Promise<Sink>;
+  check(config: C, context: ConnectorContext): Promise<readonly Finding[]>;
+}
+
+/** Opens a place for checkpoints. */
+export type OpenCheckpointStore<C> = (config: C, context: ConnectorContext) => Promise<CheckpointStore>;
+
+/** Opens a place for dead letters. */
+export type OpenDeadLetterStore<C> = (config: C, context: ConnectorContext) => Promise<DeadLetterStore>;

@@ -1,0 +1,42 @@
+import type { ChangeEvent } from './change-event.ts';
+import type { PositionBinding } from './checkpoint.ts';
+import type { ClusterTime } from './cluster-time.ts';
+import type { Position } from './position.ts';
+
+/** Events in stream order. No events = heartbeat: the stream is read up to `position` and had nothing for us. */
+export interface SourceBatch {
+  readonly events: readonly ChangeEvent[];
+  /** Where to resume once everything in the batch is acknowledged. */
+  readonly position: Position;
+  /** Size of the raw events. */
+  readonly bytes: number;
+  /** True when the server had nothing more to give at the moment of this reply. */
+  readonly caughtUp: boolean;
+}
+
+/** How far back the source can still be read. */
+export interface SourceWindow {
+  readonly oldest: ClusterTime;
+  readonly newest: ClusterTime;
+}
+
+/** Where a read starts: behind a checkpointed position, or where the configuration says. */
+export interface ReadFrom {
+  readonly position: Position;
+  /** The binding stored with the position; the source compares it with its own (see `Source.binding`). */
+  readonly binding: PositionBinding;
+}
+
+/** One partition of a source, connected when handed out. */
+export interface Source extends AsyncDisposable {
+  /** What positions of this source are bound to; goes into every checkpoint. */
+  readonly binding: PositionBinding;
+  /**
+   * Reads from the position on (undefined: from the configured start) until the signal aborts. The consumer's pull is
+   * the back-pressure; the source may have one more batch on its way. Throws `SluiceError`: every failure ends the
+   * iteration, and the caller opens a new one. Yields at least one heartbeat per await time on a quiet stream.
+   */
+  read(from: ReadFrom | undefined, signal: AbortSignal): AsyncIterable<SourceBatch>;
+  /** The window that can still be read; undefined when it cannot be known (no privilege). */
+  window(signal: AbortSignal): Promise<SourceWindow | undefined>;
+}

@@ -1,0 +1,62 @@
+import type { Epoch, PartitionId } from './checkpoint.ts';
+import type { ClusterTime } from './cluster-time.ts';
+import type { FailureKind } from './failure.ts';
+
+/** What a pipeline is doing. `running` means caught up or nearly so; `stopped` was asked for; `failed` needs a person. */
+export type PipelineState = 'starting' | 'running' | 'catching-up' | 'backing-off' | 'stopping' | 'stopped' | 'failed';
+
+/** An error as it is shown: no stack, no secrets. */
+export interface ErrorStatus {
+  readonly kind: FailureKind;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly atMs: number;
+}
+
+/** Where every event ended: read = delivered + filtered + deadLettered + inFlight. */
+export interface EventCounts {
+  readonly read: number;
+  readonly delivered: number;
+  readonly filtered: number;
+  readonly deadLettered: number;
+}
+
+/** One pipeline as the API, `sluice status` and the metrics show it. Times are ms since the epoch. */
+export interface PipelineStatus {
+  readonly name: string;
+  readonly source: string;
+  readonly sink: string;
+  readonly delivery: 'at-least-once' | 'exactly-once';
+  readonly state: PipelineState;
+  readonly sinceMs: number;
+  /** The last failure; stays visible while it is being retried and after it ended the pipeline. */
+  readonly error: ErrorStatus | undefined;
+  /** Failed attempts in a row, and when the next one starts. */
+  readonly retries: number;
+  readonly nextTryAtMs: number | undefined;
+  readonly partition: PartitionId;
+  readonly epoch: Epoch | undefined;
+  /** Cluster time of the acknowledged floor. */
+  readonly acknowledged: ClusterTime | undefined;
+  /** Cluster time and moment of the last durable checkpoint. */
+  readonly checkpoint: ClusterTime | undefined;
+  readonly checkpointAtMs: number | undefined;
+  /** Age of the oldest change that is not acknowledged, in ms; 0 when caught up; undefined before the first reply. */
+  readonly lagMs: number | undefined;
+  /** Events read and not yet acknowledged. What the server has not sent yet is not counted. */
+  readonly lagEvents: number;
+  readonly inFlightBytes: number;
+  readonly counts: EventCounts;
+  /** Events acknowledged per second over the last ten seconds. */
+  readonly eventsPerSecond: number;
+  readonly lastEventAtMs: number | undefined;
+  /** Last moment something moved: a reply of the source or an acknowledgement of the sink. */
+  readonly lastProgressAtMs: number | undefined;
+  /** True when nothing moved for longer than the stall limit although it should have. */
+  readonly stalled: boolean;
+  /** Seconds until the acknowledged position would leave the source's log at worst; undefined when unknown. */
+  readonly headroomSeconds: number | undefined;
+  /** Span of the source's log in seconds; undefined when unknown. */
+  readonly windowSeconds: number | undefined;
+}
