@@ -1,0 +1,97 @@
+import type { ChangeEvent } from '../core/change-event.ts';
+import type { Position } from '../core/position.ts';
+import type { SinkLimits } from '../core/sink.ts';
+import type { SourceBatch } from '../core/source.ts';
+
+/** Events to be written together and where to resume once they are acknowledged. No events = only a position. */
+export interface Group {
+  readonly events: readonly ChangeEvent[];
+  readonly bytes: number;
+  readonly position: Position;
+}
+
+/**
+ * Regroups what the source yields into what the sink takes: several small batches become one write while the sink is
+ * busy, a large batch is cut. The queue is bounded by the in-flight budget of whoever pushes.
+ */
+export class Batcher {
+  readonly #limits: Pick<SinkLimits, 'records' | 'bytes'>;
+  #batches: SourceBatch[] = [];
+  /** Index of the first event of the first batch that has not been taken. */
+  #offset = 0;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(limits: Pick<SinkLimits, 'records' | 'bytes'>) {
+    this.#limits = limits;
+  }
+
+  /** The oldest event that has not been taken. */
+  get oldest(): ChangeEvent | undefined {
+    for (const [index, batch] of this.#batches.entries()) {
+      const event = batch.events[index === 0 ? this.#offset : 0];
+      if (event !== undefined) return event;
+    }
+    return undefined;
+  }
+
+  push(batch: SourceBatch): void {
+    this.#batches.push(batch);
+    this.#wake?.();
+  }
+
+  /** No more batches will come; what is queued can still be taken. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+
+  /** The next group, waiting for one; undefined when closed and empty. Rejects with the abort reason. */
+  async take(signal: AbortSignal): Promise<Group | undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#batches.length > 0) return this.#group();
+      if (this.#closed) return undefined;
+      await this.#changed(signal);
+    }
+  }
+
+  #changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener('abort', wake);
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  #group(): Group {
+    const events: ChangeEvent[] = [];
+    let bytes = 0;
+    let position: Position | undefined;
+    let used = 0;
+    for (const batch of this.#batches) {
+      for (let index = this.#offset; index < batch.events.length; index++) {
+        const event = batch.events[index] as ChangeEvent;
+        const size = event.raw.byteLength;
+        const full = events.length >= this.#limits.records || bytes + size > this.#limits.bytes;
+        if (full && events.length > 0) {
+          this.#batches = this.#batches.slice(used);
+          this.#offset = index;
+          return { events, bytes, position: position as Position };
+        }
+        events.push(event);
+        bytes += size;
+        position = event.position;
+      }
+      position = batch.position;
+      used += 1;
+      this.#offset = 0;
+    }
+    this.#batches = [];
+    return { events, bytes, position: position as Position };
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Bounds the bytes between reading and acknowledgement. What does not fit waits; when nothing is in flight everything
+ * fits, so that one event larger than the whole budget still passes, alone.
+ */
+export class InFlightBudget {
+  readonly limitBytes: number;
+  #usedBytes = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Takes the bytes, waiting until they fit. One caller at a time. Rejects with the abort reason. */
+  async acquire(bytes: number, signal: AbortSignal): Promise<void> {
+    while (this.#usedBytes > 0 && this.#usedBytes + bytes > this.limitBytes) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          this.#wake = undefined;
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+    signal.throwIfAborted();
+    this.#usedBytes += bytes;
+  }
+
+  release(bytes: number): void {
+    this.#usedBytes -= bytes;
+    this.#wake?.();
+  }
+}

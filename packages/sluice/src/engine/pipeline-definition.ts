@@ -1,0 +1,38 @@
+import type { CheckpointStore, PartitionId } from '../core/checkpoint.ts';
+import type { DeadLetterStore } from '../core/dead-letter.ts';
+import type { Rejection, Sink } from '../core/sink.ts';
+import type { Source } from '../core/source.ts';
+import type { BackoffSettings } from './backoff.ts';
+
+/** The knobs of the engine, all with defaults in the configuration. */
+export interface PipelineSettings {
+  /** Least time between two checkpoints while events flow, in ms. */
+  readonly intervalMs: number;
+  /** Least time between two checkpoints of a quiet stream, in ms. */
+  readonly idleIntervalMs: number;
+  /** Most bytes between reading and acknowledgement. */
+  readonly inFlightBytes: number;
+  /** Without any progress for this long, in ms, the pipeline counts as stalled. */
+  readonly stallAfterMs: number;
+  readonly backoff: BackoffSettings;
+  /** How long a stop may wait for what is in flight, in ms. */
+  readonly drainTimeoutMs: number;
+}
+
+/** A pipeline as the engine runs it: how to open its parts, freshly for every attempt. */
+export interface PipelineDefinition {
+  readonly name: string;
+  readonly partition: PartitionId;
+  /** For the status: the connector and what it reads or writes, without secrets. */
+  readonly sourceName: string;
+  readonly sinkName: string;
+  readonly delivery: 'at-least-once' | 'exactly-once';
+  readonly settings: PipelineSettings;
+  openSource(signal: AbortSignal): Promise<Source>;
+  openSink(signal: AbortSignal): Promise<Sink>;
+  /** Absent when the sink keeps checkpoints itself. */
+  readonly openCheckpoints?: ((signal: AbortSignal) => Promise<CheckpointStore>) | undefined;
+  readonly openDeadLetters?: ((signal: AbortSignal) => Promise<DeadLetterStore>) | undefined;
+  /** The document key of a rejected event as readable text; must not throw. */
+  describeKey(rejection: Rejection): string;
+}
