@@ -14,12 +14,14 @@ export interface ErrorStatus {
   readonly atMs: number;
 }
 
-/** Where every event ended: read = delivered + filtered + deadLettered + inFlight. */
+/** Where every event ended: read = delivered + filtered + deadLettered + what is in flight. */
 export interface EventCounts {
   readonly read: number;
   readonly delivered: number;
   readonly filtered: number;
   readonly deadLettered: number;
+  /** Events that a failed attempt gave back, to be read again; not part of `read`. */
+  readonly reread: number;
 }
 
 /** One pipeline as the API, `sluice status` and the metrics show it. Times are ms since the epoch. */

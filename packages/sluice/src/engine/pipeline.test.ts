@@ -100,7 +100,7 @@ test('every event arrives once, in order, and a stop leaves the checkpoint at th
   assert.equal(status.state, 'stopped');
   assert.deepEqual(ids(b.records), eventIds(b.events));
   assert.deepEqual(b.place.checkpoints.get('test/0')?.position, testPosition(499));
-  assert.deepEqual(status.counts, { read: 500, delivered: 500, filtered: 0, deadLettered: 0 });
+  assert.deepEqual(status.counts, { read: 500, delivered: 500, filtered: 0, deadLettered: 0, reread: 0 });
   assert.equal(status.lagEvents, 0);
 });
 
@@ -185,6 +185,7 @@ test('a lost acknowledgement repeats only what was in flight', async () => {
   await running;
   const expected = eventIds(b.events);
   assert.deepEqual(ids(b.records), [...expected.slice(0, 50), ...expected.slice(40)]);
+  assert.ok(b.pipeline.status().counts.reread >= 10);
 });
 
 test('a failing source is reopened behind what was read', async () => {
@@ -242,7 +243,7 @@ test('a poison event is dead-lettered, the next is delivered, and the accounts b
   events[20] = testEvent({ sequence: 20, op: 'drop' });
   const b = bench({ events, source: { endless: false } });
   const status = await b.run();
-  assert.deepEqual(status.counts, { read: 30, delivered: 28, filtered: 1, deadLettered: 1 });
+  assert.deepEqual(status.counts, { read: 30, delivered: 28, filtered: 1, deadLettered: 1, reread: 0 });
   const [letter] = b.letters.values();
   assert.equal(letter?.id, events[13]?.id);
   assert.equal(letter?.code, 'test.poison');

@@ -26,6 +26,7 @@ export class Progress {
   #delivered = 0;
   #filtered = 0;
   #deadLettered = 0;
+  #reread = 0;
   #lastReplyAtMs: number | undefined;
   #lastAckAtMs: number | undefined;
   #lastEventAtMs: number | undefined;
@@ -42,7 +43,13 @@ export class Progress {
   window: SourceWindow | undefined;
 
   get counts(): EventCounts {
-    return { read: this.#read, delivered: this.#delivered, filtered: this.#filtered, deadLettered: this.#deadLettered };
+    return {
+      read: this.#read,
+      delivered: this.#delivered,
+      filtered: this.#filtered,
+      deadLettered: this.#deadLettered,
+      reread: this.#reread,
+    };
   }
 
   /** Events read and not ended. */
@@ -80,7 +87,9 @@ export class Progress {
 
   attemptEnded(): void {
     this.#inFlight = undefined;
-    this.#read -= this.outstanding;
+    const givenBack = this.outstanding;
+    this.#read -= givenBack;
+    this.#reread += givenBack;
     this.#caughtUp = false;
   }
 

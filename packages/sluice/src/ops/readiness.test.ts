@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PipelineStatus } from '../core/status.ts';
+import { testStatus } from '../testing/statuses.ts';
+import { pipelineReadiness } from './readiness.ts';
+
+const NOW = 1_700_000_100_000;
+const error = {
+  kind: 'transient',
+  code: 'kafka.unreachable',
+  message: 'no broker answers',
+  hint: undefined,
+  atMs: NOW,
+} as const;
+
+const cases: [title: string, overrides: Partial<PipelineStatus>, reason: RegExp | undefined][] = [
+  ['running', {}, undefined],
+  ['catching up', { state: 'catching-up', lagMs: 3_600_000 }, undefined],
+  ['starting', { state: 'starting' }, /^starting$/],
+  ['starting again after a failure', { state: 'starting', retries: 2, error }, /^starting: no broker answers/],
+  ['backing off for a moment', { state: 'backing-off', error, lastProgressAtMs: NOW - 2_000 }, undefined],
+  [
+    'backing off for long',
+    { state: 'backing-off', error, retries: 9, lastProgressAtMs: NOW - 60_000 },
+    /9 failures.*kafka\.unreachable/,
+  ],
+  ['backing off from the start', { state: 'backing-off', error, lastProgressAtMs: undefined }, /backing off/],
+  ['failed', { state: 'failed', error }, /^failed: no broker answers/],
+  ['stopping', { state: 'stopping' }, /^stopping$/],
+  ['stopped', { state: 'stopped' }, /^stopped$/],
+  [
+    'the sink hangs',
+    { stalled: true, lagEvents: 7, lastProgressAtMs: NOW - 90_000 },
+    /has not acknowledged 7 events.*90 s/,
+  ],
+  ['the source is silent', { stalled: true, lastProgressAtMs: NOW - 90_000 }, /source is silent/],
+];
+
+for (const [title, overrides, reason] of cases) {
+  test(`${title}: ${reason === undefined ? 'ready' : 'not ready'}`, () => {
+    const readiness = pipelineReadiness(testStatus(overrides), NOW);
+    assert.equal(readiness.ready, reason === undefined);
+    assert.match(readiness.reason, reason ?? /^$/);
+  });
+}

@@ -1,0 +1,44 @@
+import type { PipelineStatus } from '../core/status.ts';
+
+/** A pipeline may be backing off for this long before the process counts as not ready (ms). */
+export const BACKOFF_GRACE_MS = 10_000;
+
+/** Whether one pipeline does its work, and if not, why. */
+export interface PipelineReadiness {
+  readonly pipeline: string;
+  readonly ready: boolean;
+  /** Empty when ready. */
+  readonly reason: string;
+}
+
+/** The decision about one pipeline at the moment `nowMs`. */
+export function pipelineReadiness(status: PipelineStatus, nowMs: number): PipelineReadiness {
+  const reason = whyNot(status, nowMs);
+  return { pipeline: status.name, ready: reason === '', reason };
+}
+
+function whyNot(status: PipelineStatus, nowMs: number): string {
+  const error = status.error === undefined ? '' : `: ${status.error.message} (${status.error.code})`;
+  switch (status.state) {
+    case 'failed':
+      return `failed${error}`;
+    case 'stopped':
+    case 'stopping':
+      return status.state;
+    case 'starting':
+      return `starting${status.retries > 0 ? error : ''}`;
+    case 'backing-off': {
+      const troubledMs = nowMs - (status.lastProgressAtMs ?? 0);
+      return troubledMs > BACKOFF_GRACE_MS ? `backing off, ${status.retries} failures in a row${error}` : '';
+    }
+    default:
+      return status.stalled ? stalledReason(status, nowMs) : '';
+  }
+}
+
+function stalledReason(status: PipelineStatus, nowMs: number): string {
+  const seconds = Math.round((nowMs - (status.lastProgressAtMs ?? nowMs)) / 1000);
+  const what =
+    status.lagEvents > 0 ? `the sink has not acknowledged ${status.lagEvents} events` : 'the source is silent';
+  return `stalled: ${what}; last progress ${seconds} s ago`;
+}
