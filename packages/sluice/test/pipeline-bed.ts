@@ -39,50 +39,62 @@ export interface PipelineBed extends AsyncDisposable {
 
 /** Prepares directory, names, port and configuration; nothing runs yet. */
 export async function pipelineBed(options: BedOptions): Promise<PipelineBed> {
-  const directory: TempDir = await tempDir('bed');
-  const id = randomUUID().slice(0, 8);
-  const [name, db, topic] = [`bed-${id}`, `bed_${id}`, `bed-${id}`];
-  const [port] = await freePorts(1);
-  const configOf = (source: object) => ({
-    version: 1,
-    http: { listen: `127.0.0.1:${port}` },
-    pipelines: {
-      [name]: {
-        source: { mongodb: { uri: '${env:BED_MONGO_URI}', include: [`${db}.*`], maxAwaitTime: '200ms', ...source } },
-        sink: {
-          kafka: {
-            brokers: options.brokers,
-            topic,
-            delivery: options.delivery ?? 'at-least-once',
-            createTopics: { partitions: 3, replicationFactor: 1 },
-            ...options.sink,
-          },
-        },
-        backoff: { min: '50ms', max: '1s' },
-        ...options.pipeline,
+  const topic = `bed-${randomUUID().slice(0, 8)}`;
+  const bed = await bedOver(await tempDir('bed'), options.mongo, (db) => ({
+    source: {
+      mongodb: { uri: '${env:BED_MONGO_URI}', include: [`${db}.*`], maxAwaitTime: '200ms', ...options.source },
+    },
+    sink: {
+      kafka: {
+        brokers: options.brokers,
+        topic,
+        delivery: options.delivery ?? 'at-least-once',
+        createTopics: { partitions: 3, replicationFactor: 1 },
+        ...options.sink,
       },
     },
-  });
-  const configure = async (source: object) => void (await writeConfig(directory.path, configOf(source)));
-  await configure(options.source ?? {});
+    backoff: { min: '50ms', max: '1s' },
+    ...options.pipeline,
+  }));
+  return {
+    ...bed,
+    topic,
+    async delivered() {
+      const records = await readTopic({ brokers: options.brokers }, topic);
+      return records.map(({ headers, partition }) => ({ id: headers['sluice.id'] ?? 'no id', place: partition }));
+    },
+  };
+}
+
+interface BedPipeline {
+  readonly source: { readonly mongodb: object };
+  readonly [setting: string]: unknown;
+}
+
+async function bedOver(directory: TempDir, mongo: string, pipelineFor: (db: string) => BedPipeline) {
+  const id = randomUUID().slice(0, 8);
+  const [name, db] = [`bed-${id}`, `bed_${id}`];
+  const [port] = await freePorts(1);
+  const pipeline = pipelineFor(db);
+  const configure = async (source: object) => {
+    const changed = { ...pipeline, source: { mongodb: { ...pipeline.source.mongodb, ...source } } };
+    const http = { listen: `127.0.0.1:${port}` };
+    await writeConfig(directory.path, { version: 1, http, pipelines: { [name]: changed } });
+  };
+  await configure({});
   const url = `http://127.0.0.1:${port}`;
   const configPath = `${directory.path}/sluice.yaml`;
   return {
     name,
     db,
-    topic,
     url,
     configPath,
     directory: directory.path,
     configure,
-    start: (extra = {}) =>
-      new SluiceProcess(['run', '-c', configPath], { ...extra, env: { BED_MONGO_URI: options.mongo, ...extra.env } }),
-    waitFor: (process, condition, timeoutMs = 60_000) =>
+    start: (extra: SluiceOptions = {}) =>
+      new SluiceProcess(['run', '-c', configPath], { ...extra, env: { BED_MONGO_URI: mongo, ...extra.env } }),
+    waitFor: (process: SluiceProcess, condition: (status: PipelineStatus) => boolean, timeoutMs = 60_000) =>
       waitForStatus(url, condition, { pipeline: name, process, timeoutMs }),
-    async delivered() {
-      const records = await readTopic({ brokers: options.brokers }, topic);
-      return records.map(({ headers, partition }) => ({ id: headers['sluice.id'] ?? 'no id', place: partition }));
-    },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
@@ -90,4 +102,25 @@ export async function pipelineBed(options: BedOptions): Promise<PipelineBed> {
 /** True once the stream is open and its first position is safe, so that nothing written from now on can be missed. */
 export function isReady(status: PipelineStatus): boolean {
   return status.state === 'running' && status.checkpoint !== undefined;
+}
+
+/** One pipeline from a database of its own into one file, run by the real program; positions and dead letters in files too. */
+export interface FileBed extends Omit<PipelineBed, 'topic' | 'delivered'> {
+  readonly output: string;
+}
+
+/** Prepares directory, names, port and configuration; nothing runs yet. */
+export async function fileBed(options: Omit<BedOptions, 'brokers' | 'delivery'>): Promise<FileBed> {
+  const directory: TempDir = await tempDir('bed');
+  const output = `${directory.path}/changes.ndjson`;
+  const bed = await bedOver(directory, options.mongo, (db) => ({
+    source: {
+      mongodb: { uri: '${env:BED_MONGO_URI}', include: [`${db}.*`], maxAwaitTime: '200ms', ...options.source },
+    },
+    sink: { file: { path: output, ...options.sink } },
+    deadLetter: { file: { path: `${directory.path}/dead-letters.ndjson` } },
+    backoff: { min: '50ms', max: '1s' },
+    ...options.pipeline,
+  }));
+  return { ...bed, output };
 }

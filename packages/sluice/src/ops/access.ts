@@ -1,17 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { BlockList, isIP } from 'node:net';
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '');
-  if (bare === 'localhost') return true;
-  const family = isIP(bare);
-  return family !== 0 && loopback.check(bare, family === 6 ? 'ipv6' : 'ipv4');
-}
+import { isLoopback } from '../config/listen-address.ts';
 
 /** True when the `Authorization` header carries the token; takes the same time for every wrong one. */
 export function carriesToken(authorization: string | undefined, token: string): boolean {
@@ -25,6 +13,6 @@ export function carriesToken(authorization: string | undefined, token: string): 
  * whose name was pointed at 127.0.0.1 (DNS rebinding).
  */
 export function isLocalHostHeader(header: string | undefined): boolean {
-  const host = /^(\[[^\]]+\]|[^:]+)(:\d+)?$/.exec(header ?? '')?.[1];
-  return host !== undefined && isLoopback(host);
+  const [, v6, name] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header ?? '') ?? [];
+  return isLoopback(v6 ?? name ?? '');
 }

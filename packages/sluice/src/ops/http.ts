@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { isLoopback } from '../config/listen-address.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
 import type { PipelineStatus } from '../core/status.ts';
-import { carriesToken, isLocalHostHeader, isLoopback } from './access.ts';
+import { carriesToken, isLocalHostHeader } from './access.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { pipelineReadiness } from './readiness.ts';
 

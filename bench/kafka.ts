@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Collection, ObjectId, Timestamp } from 'mongodb';
+import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
+import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
+import { writeConfig } from '../packages/sluice/src/testing/sluice-process.ts';
+import { tempDir } from '../packages/sluice/src/testing/temp-dir.ts';
+import type { BenchOptions } from './main.ts';
+import type { Measurement } from './measure.ts';
+import { loadOrders, makeOrder, seededRandom, withClient } from './orders.ts';
+import { median, round } from './statistics.ts';
+
+const LATENCY_SECONDS = 10;
+const WRITES_PER_SECOND = 2_000;
+const WRITERS = 4;
+const execute = promisify(execFile);
+
+interface Latency {
+  readonly events: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+interface Ground {
+  readonly mongo: string;
+  readonly brokers: readonly string[];
+  readonly directory: string;
+  readonly start: Timestamp;
+  readonly events: number;
+}
+
+/** MongoDB → Kafka: a raw drain and the pipeline alternate in processes of their own; medians and ratios of one run. */
+export async function run({ events, runs, say }: BenchOptions): Promise<readonly object[]> {
+  await using mongo = await startMongo();
+  await using kafka = await startKafka();
+  await using directory = await tempDir('bench');
+  say(`loading ${events} orders`);
+  const start = await withClient(mongo.uri, async (client) => {
+    const { operationTime } = await client.db('admin').command({ ping: 1 });
+    await loadOrders(client.db('shop').collection<{ _id: ObjectId }>('orders'), events);
+    return operationTime as Timestamp;
+  });
+  const ground: Ground = { mongo: mongo.uri, brokers: kafka.brokers, directory: directory.path, start, events };
+  const results: object[] = [];
+  for (const delivery of ['at-least-once', 'exactly-once'] as const)
+    results.push(await measureDelivery(ground, { delivery, runs, say }));
+  return results;
+}
+
+type Delivery = 'at-least-once' | 'exactly-once';
+
+async function measureDelivery(
+  ground: Ground,
+  { delivery, runs, say }: { delivery: Delivery; runs: number; say: BenchOptions['say'] },
+): Promise<object> {
+  const drains: Measurement[] = [];
+  const pipelines: Measurement[] = [];
+  for (let run = 1; run <= runs; run++) {
+    const { t, i } = { t: ground.start.getHighBits(), i: ground.start.getLowBits() };
+    const drain = await child<Measurement>('drain.ts', [ground.mongo, 'shop', 'orders', t, i, ground.events]);
+    const config = await configure(ground, { delivery, startAt: { clusterTime: `${t >>> 0},${i >>> 0}` } });
+    const pipeline = await child<Measurement>('pipeline.ts', [config, ground.events]);
+    drains.push(drain);
+    pipelines.push(pipeline);
+    say(`${delivery} ${run}/${runs}: ceiling ${shown(drain)}, pipeline ${shown(pipeline)}`);
+  }
+  const latency = await measureLatency(ground, delivery);
+  const of = (from: Measurement[], field: keyof Measurement) => median(from.map((one) => one[field]));
+  return {
+    bench: 'kafka',
+    delivery,
+    events: ground.events,
+    eventsPerSecond: Math.round(of(pipelines, 'eventsPerSecond')),
+    cpuMicrosPerEvent: round(of(pipelines, 'cpuMicrosPerEvent'), 2),
+    peakRssMiB: Math.round(of(pipelines, 'peakRssMiB')),
+    ceilingEventsPerSecond: Math.round(of(drains, 'eventsPerSecond')),
+    ceilingCpuMicrosPerEvent: round(of(drains, 'cpuMicrosPerEvent'), 2),
+    ratio: round(of(pipelines, 'eventsPerSecond') / of(drains, 'eventsPerSecond'), 3),
+    latencyP50Ms: latency.p50Ms,
+    latencyP99Ms: latency.p99Ms,
+  };
+}
+
+/** Writes at a steady pace while the pipeline follows from now on. */
+async function measureLatency(ground: Ground, delivery: Delivery) {
+  const config = await configure(ground, { delivery, startAt: 'now' });
+  const measuring = child<Latency>('pipeline.ts', [config, 'latency', LATENCY_SECONDS]);
+  const stop = new AbortController();
+  const writing = withClient(ground.mongo, async (client) => {
+    const orders = client.db('shop').collection<{ _id: ObjectId }>('orders');
+    await Promise.all(Array.from({ length: WRITERS }, (_, writer) => writeSteadily(orders, writer, stop.signal)));
+  });
+  try {
+    return await measuring;
+  } finally {
+    stop.abort();
+    await writing;
+  }
+}
+
+async function writeSteadily(
+  orders: Collection<{ _id: ObjectId }>,
+  writer: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const random = seededRandom(writer);
+  const startedMs = performance.now();
+  for (let written = 1; !signal.aborted; written++) {
+    await orders.insertOne(makeOrder(written, random));
+    const aheadMs = (written * WRITERS * 1_000) / WRITES_PER_SECOND - (performance.now() - startedMs);
+    if (aheadMs > 1) await delay(aheadMs);
+  }
+}
+
+async function configure(ground: Ground, options: { delivery: Delivery; startAt: unknown }): Promise<string> {
+  const id = randomUUID().slice(0, 8);
+  const source = { uri: ground.mongo, include: ['shop.orders'], startAt: options.startAt };
+  const kafka = {
+    brokers: ground.brokers,
+    topic: `bench-${id}`,
+    delivery: options.delivery,
+    createTopics: { partitions: 6, replicationFactor: 1 },
+  };
+  return writeConfig(ground.directory, {
+    version: 1,
+    pipelines: { [`bench-${id}`]: { source: { mongodb: source }, sink: { kafka } } },
+  });
+}
+
+async function child<Result>(script: string, args: readonly (string | number)[]): Promise<Result> {
+  const path = resolve(import.meta.dirname, script);
+  const { stdout } = await execute(process.execPath, [path, ...args.map(String)], { timeout: 180_000 });
+  return JSON.parse(stdout) as Result;
+}
+
+function shown({ eventsPerSecond, cpuMicrosPerEvent, peakRssMiB }: Measurement): string {
+  return `${Math.round(eventsPerSecond)}/s ${round(cpuMicrosPerEvent, 2)} µs ${Math.round(peakRssMiB)} MiB`;
+}

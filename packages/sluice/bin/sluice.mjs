@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// Kept in syntax that old versions can read, so that they can be told what is wrong.
+import { existsSync } from 'node:fs';
+import module from 'node:module';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 12)) {
+  process.stderr.write(`error: sluice needs Node.js 24.12 or newer; this is ${process.versions.node}\n`);
+  process.exit(2);
+}
+module.enableCompileCache();
+
+// The sources run as they are in the repository; the published package has only what they were compiled to.
+const source = new URL('../src/cli/main.ts', import.meta.url);
+const compiled = new URL('../dist/cli/main.js', import.meta.url);
+const { main } = await import(existsSync(source) ? source.href : compiled.href);
+await main(process.argv.slice(2));

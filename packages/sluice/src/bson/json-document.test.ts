@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { deserialize, EJSON, serialize } from 'bson';
+import { SluiceError } from '../core/failure.ts';
+import { seededRandom } from '../testing/random.ts';
+import { JsonBuffer } from './json-buffer.ts';
+import { DocumentWriter } from './json-document.ts';
+import type { JsonStyle } from './json-scalars.ts';
+import * as b from './test-support/bson-bytes.ts';
+import { corrupt, randomDocument } from './test-support/random-bson.ts';
+
+const STYLES: readonly JsonStyle[] = ['plain', 'relaxed', 'canonical', 'legacy'];
+
+function transcode(document: Buffer, style: JsonStyle = 'relaxed', spaced = false): string {
+  const buffer = new JsonBuffer();
+  const writer = new DocumentWriter(buffer, { style, spaced });
+  for (;;) {
+    buffer.begin(16);
+    writer.document(document);
+    const bytes = buffer.end();
+    if (bytes !== undefined) return bytes.toString('utf8');
+  }
+}
+
+/** The form of one value in each style. */
+function forms(value: b.Value): Record<JsonStyle, string> {
+  const of = (style: JsonStyle) => transcode(b.document(['v', value]), style).slice('{"v":'.length, -1);
+  return { plain: of('plain'), relaxed: of('relaxed'), canonical: of('canonical'), legacy: of('legacy') };
+}
+
+function rejectedCode(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    assert.ok(error instanceof SluiceError, String(error));
+    assert.equal(error.kind, 'rejected');
+    return error.code;
+  }
+  throw new assert.AssertionError({ message: 'nothing was thrown' });
+}
+
+test('int64 keeps every digit, also where a double would round', () => {
+  const form = forms(b.int64(9007199254740993n));
+  assert.equal(form.plain, '9007199254740993');
+  assert.equal(form.relaxed, '9007199254740993');
+  assert.equal(form.canonical, '{"$numberLong":"9007199254740993"}');
+  assert.equal(form.legacy, '{"$numberLong":"9007199254740993"}');
+  assert.equal(forms(b.int64(-(2n ** 63n))).relaxed, '-9223372036854775808');
+});
+
+test('doubles stay doubles: 1.0 and -0.0 keep their point', () => {
+  assert.equal(forms(b.double(1)).relaxed, '1.0');
+  assert.equal(forms(b.double(-0)).relaxed, '-0.0');
+  assert.equal(forms(b.double(0.1)).canonical, '{"$numberDouble":"0.1"}');
+  assert.equal(forms(b.double(1e21)).canonical, '{"$numberDouble":"1e+21"}');
+  assert.equal(forms(b.double(Number.NaN)).relaxed, '{"$numberDouble":"NaN"}');
+  assert.equal(forms(b.double(Number.NEGATIVE_INFINITY)).legacy, '{"$numberDouble":"-Infinity"}');
+  assert.equal(forms(b.double(Number.NaN)).plain, 'null');
+});
+
+test('dates are ISO text where RFC 3339 can say them, else milliseconds', () => {
+  assert.equal(forms(b.date(0n)).relaxed, '{"$date":"1970-01-01T00:00:00Z"}');
+  assert.equal(forms(b.date(253402300799999n)).relaxed, '{"$date":"9999-12-31T23:59:59.999Z"}');
+  assert.equal(forms(b.date(253402300800000n)).relaxed, '{"$date":{"$numberLong":"253402300800000"}}');
+  assert.equal(forms(b.date(-1n)).relaxed, '{"$date":{"$numberLong":"-1"}}');
+  assert.equal(forms(b.date(2n ** 63n - 1n)).canonical, '{"$date":{"$numberLong":"9223372036854775807"}}');
+  assert.equal(forms(b.date(123n)).legacy, '{"$date":123}');
+  assert.equal(forms(b.date(-1n)).plain, '"1969-12-31T23:59:59.999Z"');
+  assert.equal(forms(b.date(253402300800000n)).plain, '253402300800000');
+});
+
+test('every day of the calendar agrees with the language', () => {
+  const random = seededRandom(7);
+  for (let i = 0; i < 5000; i++) {
+    const ms = Math.floor((random.int(2 ** 32) / 2 ** 32) * 315_569_520_000_000) - 62_167_219_200_000;
+    assert.equal(forms(b.date(BigInt(ms))).plain, `"${new Date(ms).toISOString()}"`);
+  }
+  for (const ms of [-62_167_219_200_000, 951_782_400_000, 4_107_542_400_000]) {
+    assert.equal(forms(b.date(BigInt(ms))).plain, `"${new Date(ms).toISOString()}"`);
+  }
+});
+
+test('binary data: base64 in Extended JSON, UUIDs readable in plain style', () => {
+  const uuid = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
+  assert.equal(forms(b.binary(4, uuid)).plain, '"00112233-4455-6677-8899-aabbccddeeff"');
+  assert.equal(forms(b.binary(4, uuid.subarray(1))).plain, `"${uuid.subarray(1).toString('base64')}"`);
+  assert.equal(forms(b.binary(0x80, Buffer.from('ab'))).canonical, '{"$binary":{"base64":"YWI=","subType":"80"}}');
+  assert.equal(forms(b.binary(0x0a, Buffer.alloc(0))).legacy, '{"$binary":"","$type":"0A"}');
+  assert.equal(forms(b.oldBinary(Buffer.from('ab'))).relaxed, '{"$binary":{"base64":"YWI=","subType":"02"}}');
+});
+
+test('odd but storable types have the forms of their specification', () => {
+  assert.equal(forms(b.regex('(?i)a(', 'zxq')).relaxed, '{"$regularExpression":{"pattern":"(?i)a(","options":"zxq"}}');
+  assert.equal(forms(b.regex('a"b', 'i')).legacy, '{"$regex":"a\\"b","$options":"i"}');
+  assert.equal(forms(b.undef).canonical, '{"$undefined":true}');
+  assert.equal(forms(b.undef).plain, 'null');
+  assert.equal(forms(b.symbol('s')).relaxed, '{"$symbol":"s"}');
+  assert.equal(forms(b.symbol('s')).plain, '"s"');
+  assert.equal(forms(b.minKey).relaxed, '{"$minKey":1}');
+  assert.equal(forms(b.timestamp(4294967295, 7)).relaxed, '{"$timestamp":{"t":4294967295,"i":7}}');
+  const id = '0123456789abcdef01234567';
+  assert.equal(forms(b.dbPointer('d.c', id)).canonical, `{"$dbPointer":{"$ref":"d.c","$id":{"$oid":"${id}"}}}`);
+  assert.equal(forms(b.dbPointer('d.c', id)).legacy, `{"$ref":"d.c","$id":{"$oid":"${id}"}}`);
+  const scope = b.document(['n', b.int32(1)]);
+  assert.equal(forms(b.codeWithScope('f()', scope)).canonical, '{"$code":"f()","$scope":{"n":{"$numberInt":"1"}}}');
+});
+
+test('the spaced layout is the one of the Java driver', () => {
+  const text = transcode(
+    b.document(['a', b.int32(1)], ['b', b.array(b.int32(1), b.objectId('00'.repeat(12)))]),
+    'legacy',
+    true,
+  );
+  assert.equal(text, `{"a": 1,"b": [1, {"$oid": "${'00'.repeat(12)}"}]}`);
+});
+
+test('field order, duplicates, empty and dangerous names are kept as they are', () => {
+  const document = b.document(
+    ['b', b.int32(1)],
+    ['a', b.int32(2)],
+    ['b', b.int32(3)],
+    ['', b.int32(4)],
+    ['__proto__', b.int32(5)],
+    ['2', b.int32(6)],
+    ['1', b.int32(7)],
+  );
+  assert.equal(transcode(document), '{"b":1,"a":2,"b":3,"":4,"__proto__":5,"2":6,"1":7}');
+});
+
+test('text: control characters and quotes are escaped, the rest is copied', () => {
+  const all = Array.from({ length: 0x250 }, (_, codePoint) => String.fromCharCode(codePoint)).join('') + '\u2028漢😀';
+  for (const length of [1, 31, 32, 33, all.length]) {
+    const part = all.slice(0, length);
+    assert.deepEqual(JSON.parse(transcode(b.document(['v', b.string(part)], [part.replaceAll('\0', ''), b.nothing]))), {
+      v: part,
+      [part.replaceAll('\0', '')]: null,
+    });
+  }
+  assert.equal(forms(b.string('\b\t\n\f\r\u0001"\\/\u007f')).relaxed, '"\\b\\t\\n\\f\\r\\u0001\\"\\\\/\u007f"');
+});
+
+test('invalid UTF-8 in a value or a name is rejected, in every style', () => {
+  const broken = [
+    '80',
+    'c0af',
+    'c1bf',
+    'e08080',
+    'eda080',
+    'f08080af',
+    'f4908080',
+    'f8888080',
+    'e282',
+    'c3',
+    'ff',
+    '61c328',
+  ];
+  for (const hex of broken) {
+    const bytes = Buffer.from(hex, 'hex');
+    for (const style of STYLES) {
+      assert.equal(
+        rejectedCode(() => transcode(b.document(['v', b.string(bytes)]), style)),
+        'bson.invalid-utf8',
+        hex,
+      );
+      assert.equal(
+        rejectedCode(() => transcode(b.document([bytes, b.nothing]), style)),
+        'bson.invalid-utf8',
+        hex,
+      );
+    }
+    assert.equal(
+      rejectedCode(() => transcode(b.document(['v', b.string(Buffer.concat([Buffer.alloc(40, 0x61), bytes]))]))),
+      'bson.invalid-utf8',
+    );
+  }
+});
+
+test('a writer is as good as new after a document that it rejected', () => {
+  const buffer = new JsonBuffer();
+  const writer = new DocumentWriter(buffer, { style: 'relaxed' });
+  const deep = nest(150);
+  for (let i = 0; i < 3; i++) {
+    buffer.begin(16);
+    assert.throws(() => writer.document(b.document(['v', b.embedded(['x', b.string(Buffer.from([0xff]))])])));
+    buffer.begin(deep.length * 10);
+    writer.document(deep);
+    JSON.parse(buffer.end()!.toString());
+  }
+});
+
+test('nesting is followed to 200 levels and rejected beyond', () => {
+  assert.equal(JSON.stringify(JSON.parse(transcode(nest(199)))).length, 199 * 6 + 2);
+  assert.equal(
+    rejectedCode(() => transcode(nest(200))),
+    'bson.too-deep',
+  );
+  assert.equal(
+    rejectedCode(() => transcode(nest(100_000))),
+    'bson.too-deep',
+  );
+});
+
+test('records that do not fit their chunk are written again, and finished ones are never touched', () => {
+  const buffer = new JsonBuffer();
+  const writer = new DocumentWriter(buffer, { style: 'canonical' });
+  const random = seededRandom(3);
+  const kept: { text: string; bytes: Buffer }[] = [];
+  for (let i = 0; i < 300; i++) {
+    const document = randomDocument(random, { libraryTypes: false });
+    for (;;) {
+      buffer.begin(8);
+      writer.document(document);
+      const bytes = buffer.end();
+      if (bytes === undefined) continue;
+      kept.push({ text: transcode(document, 'canonical'), bytes });
+      break;
+    }
+  }
+  for (const { text, bytes } of kept) assert.equal(bytes.toString(), text);
+});
+
+test('property: canonical and relaxed agree with the library wherever it keeps the type', () => {
+  const random = seededRandom(20_260_101);
+  for (let i = 0; i < 3000; i++) {
+    const document = randomDocument(random, { libraryTypes: true });
+    const canonical = transcode(document, 'canonical');
+    const decoded = deserialize(document, { promoteValues: false, bsonRegExp: true });
+    assert.equal(canonical, EJSON.stringify(decoded, { relaxed: false }), `document ${i}: ${document.toString('hex')}`);
+    assert.deepEqual(
+      Buffer.from(serialize(EJSON.parse(canonical, { relaxed: false }))),
+      document,
+      `document ${i}: ${canonical}`,
+    );
+  }
+});
+
+test('property: whatever is valid BSON becomes valid JSON in every style', () => {
+  const random = seededRandom(42);
+  for (let i = 0; i < 2000; i++) {
+    const document = randomDocument(random, { libraryTypes: false });
+    for (const style of STYLES) JSON.parse(transcode(document, style, i % 2 === 0));
+  }
+});
+
+test('fuzz: broken bytes are rejected or read, never anything else', () => {
+  const random = seededRandom(99);
+  let rejected = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const bytes = corrupt(random, randomDocument(random, { libraryTypes: false }));
+    try {
+      JSON.parse(transcode(bytes, random.pick(STYLES)));
+    } catch (error) {
+      assert.ok(
+        error instanceof SluiceError && error.kind === 'rejected',
+        `case ${i} ${bytes.toString('hex')}: ${String(error)}`,
+      );
+      rejected++;
+    }
+  }
+  assert.ok(rejected > 5000 && rejected < 20_000, `${rejected} rejected`);
+});
+
+test('nothing outside the document is read or shown', () => {
+  const secret = Buffer.from('secret secret secret secret\0');
+  const random = seededRandom(5);
+  for (let i = 0; i < 3000; i++) {
+    const document = corrupt(random, randomDocument(random, { libraryTypes: false }));
+    const around = Buffer.concat([secret, document, secret]);
+    const inside = around.subarray(secret.length, secret.length + document.length);
+    let text = '';
+    try {
+      text = transcode(inside);
+    } catch {}
+    assert.ok(!text.includes('secret'));
+  }
+});
+
+/** A document in a document, so many levels deep. */
+function nest(levels: number): Buffer {
+  const heads: Buffer[] = [];
+  for (let inside = levels; inside > 0; inside--) {
+    const head = Buffer.from([0, 0, 0, 0, 0x03, 0x76, 0]);
+    head.writeInt32LE(inside * 8 + 5);
+    heads.push(head);
+  }
+  return Buffer.concat([...heads, b.document(), Buffer.alloc(levels)]);
+}

@@ -1,0 +1,102 @@
+import type { ChosenConnector, PipelineConfig } from '../config/config.ts';
+import { formatConfig } from '../config/format-schema.ts';
+import type { Registry, RegistryEntry } from '../connectors/registry-entry.ts';
+import type { ConnectorContext, SinkContext } from '../core/connector.ts';
+import { SluiceError } from '../core/failure.ts';
+import type { Format } from '../core/format.ts';
+import type { Logger } from '../core/logger.ts';
+import type { PipelineDefinition } from '../engine/pipeline-definition.ts';
+import { Secret } from '../settings/secret.ts';
+import { describeKey } from './describe-key.ts';
+import { packageVersion } from './package-version.ts';
+
+/** What a definition is built with. */
+export interface BuildContext {
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+/** The pipeline of a configuration as the engine runs it. Connectors are loaded when they are first opened. */
+export function buildPipeline(config: PipelineConfig, context: BuildContext): PipelineDefinition {
+  const { registry } = context;
+  const connector = connectorContext(config, context.logger);
+  const { store } = config.checkpoint;
+  const { deadLetter } = config;
+  return {
+    name: config.name,
+    partition: partitionOf(config),
+    sourceName: describeConnector(config.source, registry.sources),
+    sinkName: describeConnector(config.sink, registry.sinks),
+    delivery: config.sink.config['delivery'] === 'exactly-once' ? 'exactly-once' : 'at-least-once',
+    settings: settingsOf(config),
+    openSource: async (signal) =>
+      (await entryOf(registry.sources, config.source).load()).open(config.source.config, connector(signal)),
+    openSink: async (signal) =>
+      (await entryOf(registry.sinks, config.sink).load()).open(
+        config.sink.config,
+        await sinkContext(config, connector(signal)),
+      ),
+    openCheckpoints:
+      store &&
+      (async (signal) => (await entryOf(registry.checkpoints, store).load()).open(store.config, connector(signal))),
+    openDeadLetters:
+      deadLetter &&
+      (async (signal) =>
+        (await entryOf(registry.deadLetters, deadLetter).load()).open(deadLetter.config, connector(signal))),
+    describeKey: ({ envelope }) => describeKey(envelope.event),
+  };
+}
+
+/** Every pipeline runs as one partition. */
+export function partitionOf({ name }: PipelineConfig): string {
+  return `${name}/0`;
+}
+
+/** The context that the connectors of a pipeline are opened with. */
+export function connectorContext(config: PipelineConfig, logger: Logger): (signal: AbortSignal) => ConnectorContext {
+  const partition = partitionOf(config);
+  return (signal) => ({ pipeline: config.name, partition, logger, signal });
+}
+
+/** The context of the pipeline's sink: with a format of its own. */
+export async function sinkContext(config: PipelineConfig, context: ConnectorContext): Promise<SinkContext> {
+  return { ...context, format: await pipelineFormat(config) };
+}
+
+/** A new format as the pipeline's sink uses it. */
+export async function pipelineFormat(config: PipelineConfig): Promise<Format> {
+  const { createFormat } = await import('../formats/formats.ts');
+  const identity = { cluster: clusterOf(config.source), connector: config.name, version: packageVersion() };
+  const looksUp = config.source.config['fullDocument'] === 'updateLookup';
+  return createFormat(formatConfig(config.sink.format, { identity, looksUp }));
+}
+
+/** The entry of a connector that the configuration chose. */
+export function entryOf<Role>(entries: Readonly<Record<string, RegistryEntry<Role>>>, { name }: ChosenConnector) {
+  const entry = entries[name];
+  if (entry !== undefined) return entry;
+  throw new SluiceError(`there is no connector "${name}"`, { kind: 'internal', code: 'cli.unknown-connector' });
+}
+
+/** `kafka {db}.{coll}`: the connector and what it reads or writes. */
+export function describeConnector(
+  chosen: ChosenConnector,
+  entries: Readonly<Record<string, RegistryEntry<unknown>>>,
+): string {
+  const details = entryOf(entries, chosen).describe(chosen.config);
+  return details === '' ? chosen.name : `${chosen.name} ${details}`;
+}
+
+function settingsOf(config: PipelineConfig): PipelineDefinition['settings'] {
+  const { checkpoint, inFlightBytes, stallAfterMs, drainTimeoutMs, backoff } = config;
+  const { intervalMs, idleIntervalMs } = checkpoint;
+  return { intervalMs, idleIntervalMs, inFlightBytes, stallAfterMs, drainTimeoutMs, backoff };
+}
+
+/** The replica set named in the connection string, else its first host: what the records call their cluster. */
+function clusterOf({ name, config }: ChosenConnector): string {
+  const uri = config['uri'] instanceof Secret ? config['uri'].reveal() : '';
+  const replicaSet = /[?&]replicaSet=([^&]+)/.exec(uri)?.[1];
+  const host = /^[^:]+:\/\/(?:.*@)?([^/?,]+)/.exec(uri)?.[1];
+  return replicaSet ?? host ?? name;
+}

@@ -1,0 +1,112 @@
+import type { PipelineConfig } from '../config/config.ts';
+import { registry } from '../connectors/registry.ts';
+import type { Finding } from '../core/connector.ts';
+import { asSluiceError } from '../core/failure.ts';
+import { silentLogger } from '../core/logger.ts';
+import { parseDuration } from '../settings/units.ts';
+import { type Invocation, type Outcome, usageError } from './action.ts';
+import { connectorContext, entryOf, sinkContext } from './build-pipeline.ts';
+import type { DoctorOptions } from './doctor.ts';
+import { EXIT } from './exit-code.ts';
+import { loadCalled } from './load.ts';
+import { selectPipelines } from './select-pipelines.ts';
+import { renderTable } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A finding and where it belongs. */
+interface PlacedFinding extends Finding {
+  readonly pipeline: string | undefined;
+}
+
+/** Checks the systems behind the configuration, all at once, and tells what it found. */
+export async function doctor(invocation: Invocation<DoctorOptions>): Promise<Outcome> {
+  const { options, terminal } = invocation;
+  const timeoutMs = parseDuration(options.timeout);
+  if (timeoutMs === undefined || timeoutMs === 0)
+    throw usageError(`--timeout ${options.timeout} is not a duration`, 'write "10s"');
+  const { config, file } = await loadCalled(invocation);
+  const pipelines = selectPipelines(config, (invocation.args[0] ?? []) as readonly string[]);
+  const checks = pipelines.flatMap((pipeline) =>
+    checksOf(pipeline).map((check) => runCheck(check, pipeline, timeoutMs)),
+  );
+  const valid: PlacedFinding = { check: 'config', level: 'ok', message: `${file} is valid`, pipeline: undefined };
+  const findings = [valid, ...(await Promise.all(checks)).flat()];
+  const failed = findings.some(({ level }) => level === 'error');
+  return {
+    exitCode: failed ? EXIT.environment : EXIT.ok,
+    result: { findings },
+    text: findingsTable(findings, terminal),
+  };
+}
+
+interface Check {
+  readonly name: string;
+  run(signal: AbortSignal): Promise<readonly Finding[]>;
+}
+
+function checksOf(config: PipelineConfig): readonly Check[] {
+  const context = connectorContext(config, silentLogger);
+  const { source, sink, checkpoint, deadLetter } = config;
+  const checks: Check[] = [
+    {
+      name: source.name,
+      run: async (signal) => (await entryOf(registry.sources, source).load()).check(source.config, context(signal)),
+    },
+    {
+      name: sink.name,
+      run: async (signal) =>
+        (await entryOf(registry.sinks, sink).load()).check(sink.config, await sinkContext(config, context(signal))),
+    },
+  ];
+  const { store } = checkpoint;
+  if (store !== undefined) {
+    const check = async (signal: AbortSignal) =>
+      (await entryOf(registry.checkpoints, store).load()).check(store.config, context(signal));
+    checks.push({ name: `checkpoint.${store.name}`, run: check });
+  }
+  if (deadLetter !== undefined) {
+    const check = async (signal: AbortSignal) =>
+      (await entryOf(registry.deadLetters, deadLetter).load()).check(deadLetter.config, context(signal));
+    checks.push({ name: `deadLetter.${deadLetter.name}`, run: check });
+  }
+  return checks;
+}
+
+/** Runs one check; what it throws, or that it takes too long, becomes a finding. */
+async function runCheck(check: Check, { name: pipeline }: PipelineConfig, timeoutMs: number): Promise<PlacedFinding[]> {
+  const limit = AbortSignal.timeout(timeoutMs);
+  const expired = Promise.withResolvers<never>();
+  limit.addEventListener('abort', () => expired.reject(limit.reason), { once: true });
+  try {
+    const findings = await Promise.race([check.run(limit), expired.promise]);
+    return findings.map((finding) => ({ ...finding, pipeline }));
+  } catch (error) {
+    if (limit.aborted) {
+      const message = `no answer within ${timeoutMs / 1000} s`;
+      return [
+        {
+          pipeline,
+          check: check.name,
+          level: 'error',
+          message,
+          fix: 'look whether it is reachable, or raise --timeout',
+        },
+      ];
+    }
+    const { code, message, hint } = asSluiceError(error);
+    return [{ pipeline, check: check.name, level: 'error', message: `${message} (${code})`, fix: hint }];
+  }
+}
+
+const MARKS = { ok: ['green', '✔'], warning: ['yellow', '!'], error: ['red', '✖'] } as const;
+
+function findingsTable(findings: readonly PlacedFinding[], { paint }: Terminal): string {
+  const rows = findings.flatMap(({ pipeline, check, level, message, fix }) => {
+    const [style, mark] = MARKS[level];
+    const row = [paint(style, mark), pipeline ?? '', check, message];
+    return fix === undefined || level === 'ok' ? [row] : [row, ['', '', '', `${paint('cyan', 'fix')}: ${fix}`]];
+  });
+  const table = renderTable([{ title: '' }, { title: 'PIPELINE' }, { title: 'CHECK' }, { title: 'FINDING' }], rows);
+  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+  return `${table}\n${count('ok')} ok, ${count('warning')} warnings, ${count('error')} errors\n`;
+}

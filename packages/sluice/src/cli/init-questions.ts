@@ -1,0 +1,69 @@
+import { createInterface, type Interface } from 'node:readline/promises';
+import type { InitAnswers } from './init-template.ts';
+
+/** Answers that options already gave. */
+export interface GivenAnswers {
+  readonly mongoUriEnv?: string | undefined;
+  readonly include?: readonly string[] | undefined;
+  readonly sink?: InitAnswers['sink'] | undefined;
+  readonly brokers?: string | undefined;
+  readonly pipeline?: string | undefined;
+}
+
+const DEFAULTS: InitAnswers = {
+  pipeline: 'changes',
+  mongoUriEnv: 'MONGO_URI',
+  include: ['*.*'],
+  sink: 'stdout',
+  brokers: ['localhost:9092'],
+};
+
+/** The answers without asking: what was given, else the defaults. */
+export function answersOf(given: GivenAnswers): InitAnswers {
+  return {
+    pipeline: given.pipeline ?? DEFAULTS.pipeline,
+    mongoUriEnv: given.mongoUriEnv ?? DEFAULTS.mongoUriEnv,
+    include: given.include ?? DEFAULTS.include,
+    sink: given.sink ?? DEFAULTS.sink,
+    brokers: given.brokers === undefined ? DEFAULTS.brokers : listOf(given.brokers),
+  };
+}
+
+/** Asks on the terminal for what was not given. Ctrl-C and the end of the input end the process as usual. */
+export async function askFor(given: GivenAnswers): Promise<InitAnswers> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    const mongoUriEnv =
+      given.mongoUriEnv ?? (await ask(terminal, 'Variable with the MongoDB URI', DEFAULTS.mongoUriEnv));
+    const include =
+      given.include ??
+      listOf(await ask(terminal, 'What to read (database.collection, * allowed)', DEFAULTS.include.join()));
+    const sink = given.sink ?? (await askSink(terminal));
+    const needsBrokers = sink === 'kafka' && given.brokers === undefined;
+    const brokers = needsBrokers ? await ask(terminal, 'Kafka brokers', DEFAULTS.brokers.join()) : given.brokers;
+    const pipeline = given.pipeline ?? (await ask(terminal, 'Name of the pipeline', DEFAULTS.pipeline));
+    return answersOf({ mongoUriEnv, include, sink, brokers, pipeline });
+  } finally {
+    terminal.close();
+  }
+}
+
+async function askSink(terminal: Interface): Promise<InitAnswers['sink']> {
+  for (;;) {
+    const answer = await ask(terminal, 'Where to write (kafka, file, stdout)', DEFAULTS.sink);
+    if (answer === 'kafka' || answer === 'file' || answer === 'stdout') return answer;
+  }
+}
+
+async function ask(terminal: Interface, question: string, fallback: string): Promise<string> {
+  const answer = (await terminal.question(`${question} [${fallback}]: `)).trim();
+  return answer === '' ? fallback : answer;
+}
+
+function listOf(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}

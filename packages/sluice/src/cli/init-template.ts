@@ -1,0 +1,85 @@
+/** What `sluice init` asks for. */
+export interface InitAnswers {
+  readonly pipeline: string;
+  /** Name of the environment variable with the connection string. */
+  readonly mongoUriEnv: string;
+  readonly include: readonly string[];
+  readonly sink: 'kafka' | 'file' | 'stdout';
+  /** `host:port`; for Kafka. */
+  readonly brokers: readonly string[];
+}
+
+/** Where editors find the schema of the file. */
+export const SCHEMA_REFERENCE = 'https://unpkg.com/@sluice/sluice/schema/sluice.schema.json';
+
+/** A commented configuration that passes `sluice validate` once its environment variable is set. */
+export function initialConfig(answers: InitAnswers, schema: string): string {
+  return `# yaml-language-server: $schema=${schema}
+# Configuration of Sluice. Check it with "sluice validate" and "sluice doctor", run it with "sluice run".
+# Secrets never stand in this file: write \${env:NAME} or \${file:path}.
+version: 1
+
+# Health (/livez, /readyz), metrics (/metrics) and status (/api/pipelines). Another address than this machine's own
+# needs a token: \${env:SLUICE_TOKEN}.
+http:
+  listen: 127.0.0.1:8380
+
+log:
+  level: info
+
+pipelines:
+  # The name is part of the checkpoint: under another name the pipeline starts anew.
+  ${answers.pipeline}:
+    source:
+      mongodb:
+        # A replica set or sharded cluster. The user needs changeStream and find on what is included.
+        uri: \${env:${answers.mongoUriEnv}}
+        # Patterns over database.collection.
+        include: ${JSON.stringify(answers.include)}
+        # The document that comes with an update, as it is when the event is read. With changeStreamPreAndPostImages on
+        # the collection, "whenAvailable" gives it as it was right after the change.
+        fullDocument: updateLookup
+${SINKS[answers.sink](answers)}
+    # Where the position is kept. Without this section: the collection sluice.checkpoints beside the source.
+    # checkpoint:
+    #   file: { path: ./sluice-checkpoints }
+
+    # Where events go that can never be delivered. Without this section such an event stops the pipeline.
+    deadLetter:
+${DEAD_LETTERS[answers.sink]}`;
+}
+
+const SINKS: Readonly<Record<InitAnswers['sink'], (answers: InitAnswers) => string>> = {
+  kafka: ({ brokers }) => `    sink:
+      kafka:
+        brokers: ${JSON.stringify(brokers)}
+        topic: "{db}.{coll}"
+        # change, document, debezium or cloudevents.
+        format: change
+        # exactly-once: each batch and its checkpoint in one transaction.
+        delivery: at-least-once
+        # tls: true
+        # sasl: { mechanism: scram-sha-512, username: sluice, password: "\${env:KAFKA_PASSWORD}" }
+`,
+  file: () => `    sink:
+      file:
+        # One record per line. Relative paths start at the directory of this file.
+        path: ./changes/{db}.{coll}.ndjson
+        # change, document, debezium or cloudevents.
+        format: change
+`,
+  stdout: () => `    sink:
+      stdout:
+        # One record per line. change, document, debezium or cloudevents.
+        format: change
+`,
+};
+
+const DEAD_LETTERS: Readonly<Record<InitAnswers['sink'], string>> = {
+  kafka: `      kafka: { topic: sluice.dead-letters }
+`,
+  file: `      file: { path: ./dead-letters.ndjson }
+`,
+  stdout: `      mongodb: { database: sluice, collection: dead-letters }
+`,
+};

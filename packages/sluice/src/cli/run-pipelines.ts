@@ -1,0 +1,81 @@
+import type { LoadedConfig } from '../config/load.ts';
+import { registry } from '../connectors/registry.ts';
+import type { Logger } from '../core/logger.ts';
+import type { PipelineStatus } from '../core/status.ts';
+import { createPipeline, type Pipeline } from '../engine/pipeline.ts';
+import { startHttp } from '../ops/http.ts';
+import { createMetrics, type MetricsRegistry } from '../ops/metrics.ts';
+import type { Invocation, Outcome } from './action.ts';
+import { buildPipeline } from './build-pipeline.ts';
+import { EXIT, exitCodeOf, signalExitCode, worstExitCode } from './exit-code.ts';
+import { humanCount } from './human.ts';
+import { loadCalled } from './load.ts';
+import { packageVersion } from './package-version.ts';
+import { errorText } from './pipeline-line.ts';
+import type { RunOptions } from './run.ts';
+import { type RunOutput, runOutput } from './run-output.ts';
+import { selectPipelines } from './select-pipelines.ts';
+import { listenForSignals } from './signals.ts';
+
+/** Runs pipelines until they all ended or the operator stops them; the worst of them decides the exit code. */
+export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> {
+  const loaded = await loadCalled(invocation);
+  const configs = selectPipelines(loaded.config, (invocation.args[0] ?? []) as readonly string[]);
+  const output = runOutput(invocation, loaded, configs);
+  const metrics = createMetrics({ version: packageVersion() });
+  const pipelines = configs.map((config) => {
+    const logger = output.logger.child({ pipeline: config.name });
+    const telemetry = metrics.telemetryFor(config.name);
+    return createPipeline(buildPipeline(config, { registry, logger }), { logger, telemetry });
+  });
+  using signals = listenForSignals({
+    onStop: () => output.note('stopping: delivering what is in flight; a second signal stops at once'),
+    onAbort: () => output.note('stopping at once'),
+  });
+  const statuses = () => pipelines.map((pipeline) => pipeline.status());
+  await using _http = invocation.options.http ? await openHttp(loaded, metrics, output.logger, statuses) : undefined;
+  const ended = await runAll(pipelines, signals, output, statuses);
+  if (invocation.options.quiet !== true) for (const status of ended) output.note(summary(status));
+  const signal = signals.received();
+  const cutShort = signal !== undefined && signals.abort.aborted;
+  return { exitCode: cutShort ? signalExitCode(signal) : exitCode(ended), result: { pipelines: ended } };
+}
+
+function openHttp(
+  { config }: LoadedConfig,
+  metrics: MetricsRegistry,
+  logger: Logger,
+  pipelines: () => readonly PipelineStatus[],
+) {
+  const { listen, token } = config.http;
+  return startHttp({ ...listen, token: token?.reveal(), pipelines, metrics, logger });
+}
+
+async function runAll(
+  pipelines: readonly Pipeline[],
+  signals: { readonly stop: AbortSignal; readonly abort: AbortSignal },
+  output: RunOutput,
+  statuses: () => readonly PipelineStatus[],
+): Promise<readonly PipelineStatus[]> {
+  const stopShowing = output.showStatus(statuses);
+  try {
+    return await Promise.all(pipelines.map((pipeline) => pipeline.run(signals)));
+  } finally {
+    stopShowing();
+  }
+}
+
+/** The reader of the standard output has gone (`sluice run | head`): that is the end it wanted. */
+const STREAM_CLOSED = 'stream.closed';
+
+function exitCode(statuses: readonly PipelineStatus[]): number {
+  const failed = statuses.filter(({ state, error }) => state === 'failed' && error?.code !== STREAM_CLOSED);
+  return worstExitCode(failed.map(({ error }) => (error === undefined ? EXIT.bug : exitCodeOf(error.kind))));
+}
+
+function summary(status: PipelineStatus): string {
+  const { name, state, counts } = status;
+  const error = state === 'failed' ? `: ${errorText(status, Date.now())}` : '';
+  const hint = state === 'failed' && status.error?.hint !== undefined ? `; ${status.error.hint}` : '';
+  return `${name} ${state}, ${humanCount(counts.delivered)} delivered, ${humanCount(counts.deadLettered)} dead letters${error}${hint}`;
+}

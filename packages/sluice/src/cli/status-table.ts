@@ -1,0 +1,63 @@
+import type { PipelineStatus } from '../core/status.ts';
+import { humanBytes, humanCount, humanSpan } from './human.ts';
+import { errorText, headroomText, lagText, stateText } from './pipeline-line.ts';
+import { type Column, renderTable } from './table.ts';
+import type { Style } from './terminal.ts';
+
+/** How a table is drawn. */
+export interface StatusTableOptions {
+  readonly paint: (style: Style, text: string) => string;
+  readonly nowMs: number;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'PIPELINE' },
+  { title: 'STATE' },
+  { title: 'SINCE', align: 'right' },
+  { title: 'RATE', align: 'right' },
+  { title: 'LAG', align: 'right' },
+  { title: 'IN FLIGHT', align: 'right' },
+  { title: 'DELIVERED', align: 'right' },
+  { title: 'DEAD LETTERS', align: 'right' },
+  { title: 'CHECKPOINT', align: 'right' },
+  { title: 'OPLOG LEFT', align: 'right' },
+];
+
+/** The pipelines as a table, those in trouble first; below it what is wrong and what to do. */
+export function statusTable(statuses: readonly PipelineStatus[], { paint, nowMs }: StatusTableOptions): string {
+  if (statuses.length === 0) return 'no pipelines\n';
+  const ordered = statuses.toSorted((a, b) => trouble(b) - trouble(a) || a.name.localeCompare(b.name));
+  const table = renderTable(
+    COLUMNS,
+    ordered.map((status) => row(status, paint, nowMs)),
+  );
+  const errors = ordered.flatMap((status) => {
+    const error = errorText(status, nowMs);
+    if (error === '') return [];
+    const hint = status.error?.hint === undefined ? '' : `\n  ${paint('cyan', 'hint')}: ${status.error.hint}`;
+    return [`${paint('red', status.name)}: ${error}${hint}\n`];
+  });
+  return errors.length === 0 ? table : `${table}\n${errors.join('')}`;
+}
+
+function trouble({ state, stalled }: PipelineStatus): number {
+  if (state === 'failed') return 3;
+  if (state === 'backing-off') return 2;
+  return stalled ? 1 : 0;
+}
+
+function row(status: PipelineStatus, paint: StatusTableOptions['paint'], nowMs: number): readonly string[] {
+  const { name, sinceMs, eventsPerSecond, inFlightBytes, counts, checkpointAtMs } = status;
+  return [
+    name,
+    stateText(status, paint),
+    humanSpan(Math.max(0, nowMs - sinceMs)),
+    `${humanCount(eventsPerSecond)}/s`,
+    lagText(status),
+    humanBytes(inFlightBytes),
+    humanCount(counts.delivered),
+    counts.deadLettered > 0 ? paint('yellow', humanCount(counts.deadLettered)) : '0',
+    checkpointAtMs === undefined ? '-' : `${humanSpan(Math.max(0, nowMs - checkpointAtMs))} ago`,
+    headroomText(status),
+  ];
+}

@@ -1,0 +1,136 @@
+import type { KafkaDeadLetterConfig, KafkaSinkConfig } from '../connectors/kafka/config.ts';
+import type { MongodbCheckpointStoreConfig, MongodbSourceConfig } from '../connectors/mongodb/config.ts';
+import { scopeIncludes, scopeOf } from '../connectors/mongodb/scope.ts';
+import { problemAt } from './checks.ts';
+import type { Config, PipelineConfig } from './config.ts';
+import { missingConnection } from './inherit.ts';
+import type { Prepared } from './prepare.ts';
+import { type ConfigPath, type ConfigProblem, formatPath } from './problem.ts';
+
+/** Something in a pipeline that contradicts something else, at a path below the pipeline. */
+interface Conflict {
+  readonly path: ConfigPath;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Contradictions between settings that are each fine: loops, places used twice, checkpoints kept twice. */
+export function conflictProblems(config: Config, prepared: Prepared, file: string): readonly ConfigProblem[] {
+  const inside = config.pipelines.flatMap((pipeline) =>
+    CHECKS.flatMap((check) => check(pipeline)).map((conflict) => ({
+      ...conflict,
+      path: ['pipelines', pipeline.name, ...conflict.path],
+    })),
+  );
+  const between = [...sharedPaths(config), ...sharedTransactionalIds(config)];
+  return [...inside, ...between].map(({ path, message, hint }) => problemAt(path, message, { prepared, file, hint }));
+}
+
+const CHECKS = [unconnected, loops, twoCheckpoints, mixedTopics, alwaysStalled];
+
+/** A store that says nowhere how to connect, beside a source and a sink of other systems. */
+function unconnected({ checkpoint, deadLetter }: PipelineConfig): readonly Conflict[] {
+  const stores = [
+    ['checkpoint', checkpoint.store],
+    ['deadLetter', deadLetter],
+  ] as const;
+  return stores.flatMap(([section, store]) => {
+    const key = missingConnection(store);
+    if (store === undefined || key === undefined) return [];
+    const hint = `set it: neither the source nor the sink of this pipeline is a ${store.name} it could be taken from`;
+    return [{ path: [section, store.name, key], message: 'is missing', hint }];
+  });
+}
+
+/** Own collections in the watched namespaces: every save would be a change that is read and saved again, for ever. */
+function loops({ source, checkpoint, deadLetter }: PipelineConfig): readonly Conflict[] {
+  if (source.name !== 'mongodb') return [];
+  const { uri, include, exclude } = source.config as unknown as MongodbSourceConfig;
+  const scope = scopeOf(include, exclude);
+  const stores = [
+    ['checkpoint', checkpoint.store],
+    ['deadLetter', deadLetter],
+  ] as const;
+  return stores.flatMap(([section, store]) => {
+    if (store?.name !== 'mongodb') return [];
+    const { uri: own, database, collection } = store.config as unknown as MongodbCheckpointStoreConfig;
+    const elsewhere = own !== undefined && hostsOf(own.reveal()) !== hostsOf(uri.reveal());
+    if (elsewhere || !scopeIncludes(scope, database, collection)) return [];
+    const message = `${database}.${collection} is among the namespaces that this pipeline reads: a loop`;
+    return [{ path: [section, 'mongodb'], message, hint: 'exclude it in the source, or keep it in another database' }];
+  });
+}
+
+/** The hosts of a connection string, in one order, as text to compare. */
+function hostsOf(uri: string): string {
+  const hosts = /^[^:]+:\/\/(?:.*@)?([^/?]*)/.exec(uri)?.[1] ?? '';
+  return hosts.toLowerCase().split(',').toSorted().join();
+}
+
+function twoCheckpoints({ sink, checkpoint }: PipelineConfig): readonly Conflict[] {
+  if (sink.config['delivery'] !== 'exactly-once' || checkpoint.store === undefined) return [];
+  const message = 'with delivery: exactly-once the sink keeps the checkpoint together with the data';
+  return [{ path: ['checkpoint', checkpoint.store.name], message, hint: 'remove this place, or use at-least-once' }];
+}
+
+/** Dead letters and checkpoints among the data would be read as data. */
+function mixedTopics({ sink, deadLetter }: PipelineConfig): readonly Conflict[] {
+  if (sink.name !== 'kafka') return [];
+  const { topic, delivery, checkpointTopic, brokers } = sink.config as unknown as KafkaSinkConfig;
+  const hint = 'give it a topic of its own';
+  const conflicts: Conflict[] = [];
+  if (delivery === 'exactly-once' && topic === checkpointTopic) {
+    conflicts.push({ path: ['sink', 'kafka', 'checkpointTopic'], message: `${topic} is the topic of the data`, hint });
+  }
+  if (deadLetter?.name !== 'kafka') return conflicts;
+  const dead = deadLetter.config as unknown as KafkaDeadLetterConfig;
+  const sameCluster = dead.brokers.some((broker) => brokers.includes(broker));
+  if (sameCluster && (dead.topic === topic || dead.topic === checkpointTopic)) {
+    const message = `${dead.topic} is already the topic of ${dead.topic === topic ? 'the data' : 'the checkpoints'}`;
+    conflicts.push({ path: ['deadLetter', 'kafka', 'topic'], message, hint });
+  }
+  return conflicts;
+}
+
+function alwaysStalled({ source, stallAfterMs }: PipelineConfig): readonly Conflict[] {
+  const { maxAwaitTime } = source.config as { readonly maxAwaitTime?: number };
+  if (maxAwaitTime === undefined || stallAfterMs >= 2 * maxAwaitTime) return [];
+  const message = 'must be at least twice the maxAwaitTime of the source: a quiet stream would count as stalled';
+  return [{ path: ['stallAfter'], message, hint: 'make stallAfter longer or maxAwaitTime shorter' }];
+}
+
+/** A file of records has one writer; checkpoints and dead letters may share a place with their like only. */
+function sharedPaths({ pipelines }: Config): readonly Conflict[] {
+  const uses = pipelines.flatMap(({ name, sink, checkpoint, deadLetter }) => [
+    { section: 'sink', path: ['pipelines', name, 'sink', 'file', 'path'], connector: sink },
+    { section: 'checkpoint', path: ['pipelines', name, 'checkpoint', 'file', 'path'], connector: checkpoint.store },
+    { section: 'deadLetter', path: ['pipelines', name, 'deadLetter', 'file', 'path'], connector: deadLetter },
+  ]);
+  const owners = new Map<string, { readonly section: string; readonly path: ConfigPath }>();
+  return uses.flatMap(({ section, path, connector }) => {
+    const file = connector?.name === 'file' ? connector.config['path'] : undefined;
+    if (typeof file !== 'string') return [];
+    const owner = owners.get(file) ?? { section, path };
+    owners.set(file, owner);
+    const alike = section === owner.section && section !== 'sink';
+    if (owner.path === path || alike) return [];
+    const message = `the same path as ${formatPath(owner.path)}`;
+    return [{ path, message, hint: 'give each a path of its own' }];
+  });
+}
+
+/** Two pipelines with one transactional id would fence each other for ever. */
+function sharedTransactionalIds({ pipelines }: Config): readonly Conflict[] {
+  const owners = new Map<string, string>();
+  return pipelines.flatMap(({ name, sink }) => {
+    if (sink.name !== 'kafka' || sink.config['delivery'] !== 'exactly-once') return [];
+    const { transactionalIdPrefix } = sink.config as unknown as KafkaSinkConfig;
+    const id = `${transactionalIdPrefix}-${name}`;
+    const owner = owners.get(id);
+    owners.set(id, name);
+    if (owner === undefined) return [];
+    const path = ['pipelines', name, 'sink', 'kafka', 'transactionalIdPrefix'];
+    const message = `gives the same transactional id (${id}) as pipeline ${owner}: they would fence each other`;
+    return [{ path, message, hint: 'choose another prefix or name' }];
+  });
+}

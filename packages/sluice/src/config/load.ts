@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { TextDecoder } from 'node:util';
+import type { Registry } from '../connectors/registry-entry.ts';
+import type { Secret } from '../settings/secret.ts';
+import { choiceProblems, exposureProblems, nameProblems } from './checks.ts';
+import type { ChosenConnector, Config, PipelineConfig } from './config.ts';
+import { conflictProblems } from './conflicts.ts';
+import type { FormatSetting } from './format-schema.ts';
+import { completePipeline } from './inherit.ts';
+import { issueMessage, problemsOf } from './issues.ts';
+import type { ListenAddress } from './listen-address.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import { ConfigError, type ConfigProblem } from './problem.ts';
+import { fileReader } from './reference-file.ts';
+import { configSchema } from './schema.ts';
+import { parseYaml, type TreeNode } from './yaml-tree.ts';
+
+/** Where a configuration comes from. */
+export interface LoadOptions {
+  /** The YAML file, as the user named it; errors show it like that. */
+  readonly file: string;
+  readonly registry: Registry;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A configuration that passed every check that needs no other system. */
+export interface LoadedConfig {
+  readonly file: string;
+  readonly config: Config;
+  /** Values that must never be printed, for the last line of defence in logs and errors. */
+  readonly secrets: readonly string[];
+  /** The validated file with its defaults, in the shape of the schema; see `printConfig`. */
+  readonly effective: unknown;
+}
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Reads, resolves and validates a file. Throws `ConfigError` with everything that is wrong; starts nothing. */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  return checkConfigText(readConfigText(options.file), options);
+}
+
+/** `loadConfig` for text that is not (yet) in the file; `file` gives the place for messages and relative paths. */
+export function checkConfigText(text: string, options: LoadOptions): LoadedConfig {
+  const { file, registry } = options;
+  const root = readTree(text, file);
+  const schema = configSchema(registry);
+  const sources = { env: options.env, readFile: fileReader(file) };
+  const prepared = prepare(root, { file, schema, sources });
+  const parsed = schema.safeParse(prepared.value, { error: issueMessage });
+  const problems = [
+    ...prepared.problems,
+    ...problemsOf(parsed.error?.issues ?? [], { file, schema, prepared }),
+    ...nameProblems(prepared, file),
+    ...choiceProblems(prepared, registry, file),
+    ...exposureProblems(prepared, file),
+  ];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(inFileOrder(problems));
+  const config = toConfig(parsed.data as unknown as Effective, registry);
+  const conflicts = conflictProblems(config, prepared, file);
+  if (conflicts.length > 0) throw new ConfigError(inFileOrder(conflicts));
+  return { file, config, secrets: usefulSecrets(prepared), effective: parsed.data };
+}
+
+/** A very short value would mask half of every text. */
+function usefulSecrets({ secrets }: Prepared): readonly string[] {
+  return [...new Set(secrets)].filter((secret) => secret.length >= 4);
+}
+
+function readTree(text: string, file: string): TreeNode {
+  const { root, problems } = parseYaml(text, file);
+  if (problems.length > 0) throw new ConfigError(inFileOrder(problems));
+  if (root === undefined) throw whole(file, 'the file is empty', '`sluice init` writes one to start from');
+  if (root.type !== 'map') throw whole(file, 'the file must be a mapping that begins with "version: 1"');
+  return root;
+}
+
+function readConfigText(file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown reason';
+    if (code === 'ENOENT')
+      throw whole(file, 'there is no such file', 'name another with --config, or run `sluice init`');
+    throw whole(file, `the file cannot be read (${code})`);
+  }
+  if (bytes.length > MAX_FILE_BYTES) throw whole(file, 'the file is larger than 1 MiB');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw whole(file, 'the file is not UTF-8 text');
+  }
+}
+
+function whole(file: string, message: string, hint?: string): ConfigError {
+  return new ConfigError([{ file, line: 1, column: 1, path: '', message, hint }]);
+}
+
+function inFileOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+type Choice = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
+
+/** The output of the schema, whose connector sections are only known by name. */
+interface Effective {
+  readonly http: { readonly listen: ListenAddress; readonly token?: Secret | undefined };
+  readonly log: Config['log'];
+  readonly pipelines: Readonly<Record<string, EffectivePipeline>>;
+}
+
+interface EffectivePipeline {
+  readonly source: Choice;
+  readonly sink: Choice;
+  readonly checkpoint: Choice & { readonly interval: number; readonly idleInterval: number };
+  readonly deadLetter?: Choice | undefined;
+  readonly inFlightBytes: number;
+  readonly stallAfter: number;
+  readonly drainTimeout: number;
+  readonly backoff: { readonly min: number; readonly max: number };
+}
+
+function toConfig({ http, log, pipelines }: Effective, registry: Registry): Config {
+  return {
+    http: { listen: http.listen, token: http.token },
+    log,
+    pipelines: Object.entries(pipelines).map(([name, pipeline]) =>
+      completePipeline(toPipeline(name, pipeline), registry),
+    ),
+  };
+}
+
+function toPipeline(name: string, pipeline: EffectivePipeline): PipelineConfig {
+  const { interval, idleInterval, ...stores } = pipeline.checkpoint;
+  const sink = chosen(pipeline.sink) as ChosenConnector;
+  const { format, ...config } = sink.config;
+  return {
+    name,
+    source: chosen(pipeline.source) as ChosenConnector,
+    sink: { name: sink.name, config, format: format as FormatSetting },
+    checkpoint: { store: chosen(stores), intervalMs: interval, idleIntervalMs: idleInterval },
+    deadLetter: pipeline.deadLetter && chosen(pipeline.deadLetter),
+    inFlightBytes: pipeline.inFlightBytes,
+    stallAfterMs: pipeline.stallAfter,
+    drainTimeoutMs: pipeline.drainTimeout,
+    backoff: { minMs: pipeline.backoff.min, maxMs: pipeline.backoff.max },
+  };
+}
+
+function chosen(choice: Choice): ChosenConnector | undefined {
+  for (const [name, config] of Object.entries(choice)) {
+    if (config !== undefined) return { name, config };
+  }
+  return undefined;
+}

@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import type { Registry, RegistryEntry } from '../connectors/registry-entry.ts';
+import { byteSize, duration, secretString } from '../settings/scalars.ts';
+import { formatSetting } from './format-schema.ts';
+import { listenAddress } from './listen-address.ts';
+
+/** Short enough for a topic, a file and a metric label, and for a transactional id with a prefix. */
+export const PIPELINE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$/;
+
+const TOKEN_CHARACTERS = 16;
+
+/** The schema of the `http` section. */
+export const httpSchema = z.strictObject({
+  listen: listenAddress('127.0.0.1:8380').describe(
+    'Address and port of the HTTP endpoint (health, metrics, status). Port 0 takes a free one. ' +
+      'An address that other machines can reach needs `token`.',
+  ),
+  token: secretString()
+    .refine((token) => token.reveal().length >= TOKEN_CHARACTERS, `must have at least ${TOKEN_CHARACTERS} characters`)
+    .optional()
+    .describe('Bearer token that requests must carry. Required when `listen` is not a loopback address.'),
+});
+
+const log = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe level that is logged.'),
+  format: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('`auto`: readable lines on a terminal, JSON lines otherwise. Logs go to stderr.'),
+});
+
+const backoff = z
+  .strictObject({
+    min: duration('250ms', { min: '1ms' }).describe('Wait after the first failure; it doubles with every further one.'),
+    max: duration('30s', { min: '1ms' }).describe('Longest wait.'),
+  })
+  .refine(({ min, max }) => min <= max, { message: 'min must not be longer than max', path: ['min'] })
+  .prefault({})
+  .describe('Wait between attempts after failures of the environment, which are retried for ever.');
+
+/** The schema of the whole file for the connectors of a registry. */
+export function configSchema(registry: Registry) {
+  return z.strictObject({
+    version: z.literal(1).describe('Version of this schema.'),
+    http: httpSchema.prefault({}).describe('The HTTP endpoint of `sluice run`.'),
+    log: log.prefault({}).describe('What is logged, and how.'),
+    pipelines: z
+      .record(z.string(), pipelineSchema(registry))
+      .refine((pipelines) => Object.keys(pipelines).length > 0, 'there is no pipeline')
+      .describe('The pipelines by name. A name is part of the checkpoint: another name starts anew.'),
+  });
+}
+
+function pipelineSchema(registry: Registry) {
+  return z.strictObject({
+    source: choice(registry.sources).describe('Where changes are read. Exactly one connector.'),
+    sink: choice(registry.sinks, { format: formatSetting }).describe(
+      'Where records are written. Exactly one connector.',
+    ),
+    checkpoint: z
+      .strictObject({
+        ...choices(registry.checkpoints),
+        interval: duration('100ms', { min: '10ms', max: '1h' }).describe('Least time between two checkpoints.'),
+        idleInterval: duration('10s', { min: '100ms', max: '1h' }).describe(
+          'Least time between two checkpoints of a stream that has nothing for this pipeline.',
+        ),
+      })
+      .prefault({})
+      .describe(
+        'Where and how often the position is saved. Default place: a collection beside the source; a sink that keeps ' +
+          'checkpoints together with the data (`delivery: exactly-once`) takes none.',
+      ),
+    deadLetter: choice(registry.deadLetters)
+      .optional()
+      .describe('Where events go that can never be delivered. Without it, such an event stops the pipeline.'),
+    onPositionLost: z
+      .literal('fail')
+      .default('fail')
+      .describe(
+        'What happens when the source no longer holds what comes after the checkpoint: `fail` stops with an error.',
+      ),
+    inFlightBytes: byteSize('64MiB', { min: '64KiB', max: '16GiB' }).describe(
+      'Most bytes of events between reading and acknowledgement; a single larger event still passes.',
+    ),
+    stallAfter: duration('60s', { min: '1s' }).describe(
+      'Without any progress for this long, the pipeline counts as stalled.',
+    ),
+    drainTimeout: duration('30s').describe('How long a stop waits for what is in flight.'),
+    backoff,
+  });
+}
+
+function choice(entries: Readonly<Record<string, RegistryEntry<unknown>>>, extra: z.ZodRawShape = {}) {
+  return z.strictObject(choices(entries, extra)).meta({ minProperties: 1, maxProperties: 1 });
+}
+
+function choices(entries: Readonly<Record<string, RegistryEntry<unknown>>>, extra: z.ZodRawShape = {}) {
+  const optional = (config: z.ZodObject) => {
+    const { description } = config;
+    const schema = config.safeExtend(extra).optional();
+    return description === undefined ? schema : schema.describe(description);
+  };
+  return Object.fromEntries(Object.entries(entries).map(([name, { config }]) => [name, optional(config)]));
+}

@@ -1,0 +1,160 @@
+import {
+  type Checkpoint,
+  type CheckpointStore,
+  type Claim,
+  encodeCheckpoint,
+  type PartitionId,
+} from '../../core/checkpoint.ts';
+import { SluiceError } from '../../core/failure.ts';
+import { comparePositions, type Position } from '../../core/position.ts';
+import { claimKey, encodeClaim, readCheckpoint } from './checkpoint-reader.ts';
+import type { KafkaClient } from './client.ts';
+import { LogReader } from './log-reader.ts';
+import { type KeyedRecord, type PackedBatch, type PackOptions, packKeyed } from './pack-batch.ts';
+import type { OutgoingBatch } from './produce.ts';
+import { type SendOptions, sendInRounds } from './send-rounds.ts';
+import type { Delivery, DeliveryWrite } from './sink.ts';
+import type { TopicInfo, TopicRegistry } from './topics.ts';
+import { type TransactionalOptions, TransactionalProducer } from './transactional-producer.ts';
+
+/** What exactly-once delivery is made of. */
+export interface ExactlyOnceParts {
+  readonly client: KafkaClient;
+  readonly topics: TopicRegistry;
+  readonly checkpointTopic: TopicInfo;
+  readonly transaction: (partition: PartitionId) => TransactionalOptions;
+  readonly pack: Pick<PackOptions, 'codec' | 'pool'>;
+}
+
+const ABANDON_LIMIT_MS = 2000;
+
+/**
+ * Delivery in transactions: each one holds a batch of events and the checkpoint behind them, so that both become
+ * visible or neither. `claim` takes the transactional id over, which fences the last owner and decides its last
+ * transaction, and only then reads the position.
+ */
+export class ExactlyOnce implements Delivery {
+  readonly #parts: ExactlyOnceParts;
+  readonly #log: LogReader;
+  #producer: TransactionalProducer | undefined;
+  #claim: { readonly partition: PartitionId; readonly epoch: number } | undefined;
+  #stored: Position | undefined;
+
+  constructor(parts: ExactlyOnceParts) {
+    this.#parts = parts;
+    this.#log = new LogReader(parts.client, parts.checkpointTopic.name);
+  }
+
+  /** See `CheckpointStore.claim`. */
+  async claim(partition: PartitionId, signal: AbortSignal): Promise<Claim> {
+    const { client, topics, transaction } = this.#parts;
+    this.#producer = await TransactionalProducer.claim(client, topics, { ...transaction(partition), signal });
+    const stored = await readCheckpoint(this.#log, partition, signal);
+    const epoch = stored.epoch + 1;
+    await this.#transact([], { record: { key: claimKey(partition), value: encodeClaim(partition, epoch) }, signal });
+    this.#claim = { partition, epoch };
+    this.#stored = stored.checkpoint?.position;
+    return { epoch, checkpoint: stored.checkpoint };
+  }
+
+  /** Stores a position without data, unless the stored one is at or beyond it. */
+  async save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
+    this.#own(checkpoint);
+    if (this.#stored !== undefined && comparePositions(checkpoint.position, this.#stored) <= 0) return;
+    await this.#transact([], { record: recordOf(checkpoint), signal });
+    this.#stored = checkpoint.position;
+  }
+
+  async deliver(batches: readonly PackedBatch[], write: DeliveryWrite): Promise<void> {
+    const { checkpoint, signal } = write.context;
+    this.#own(checkpoint);
+    await this.#transact(batches, { record: recordOf(checkpoint), signal, write });
+    this.#stored = checkpoint.position;
+  }
+
+  /** Ends an open transaction, so that readers do not wait for its time-out. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#producer?.abandon(AbortSignal.timeout(ABANDON_LIMIT_MS));
+  }
+
+  async #transact(
+    batches: readonly PackedBatch[],
+    options: { record: KeyedRecord; signal: AbortSignal; write?: DeliveryWrite },
+  ): Promise<void> {
+    const { record, signal, write } = options;
+    const producer = this.#claimed();
+    const [own] = await packKeyed(this.#parts.checkpointTopic, [record], this.#parts.pack);
+    if (own === undefined) throw new Error('a record makes a batch');
+    try {
+      await producer.begin([own, ...batches], signal);
+      const send: SendOptions = { producer: producer.batches, repack: write?.repack ?? noRepack, first: own, signal };
+      const rejections = await sendInRounds(batches, send);
+      if (rejections.length > 0) await write?.rejected(rejections);
+      await producer.commit(signal);
+    } catch (error) {
+      throw await this.#explain(error, own, signal);
+    }
+    own.release();
+  }
+
+  /**
+   * The broker fences a producer both when another one took over and when its transaction ran out of time. Who took
+   * over has said so in the checkpoint topic; without such a record the partition is still ours to claim again.
+   */
+  async #explain(error: unknown, own: OutgoingBatch, signal: AbortSignal): Promise<unknown> {
+    if (!(error instanceof SluiceError)) return error;
+    if (error.kind === 'rejected') return checkpointTooLarge(own, error);
+    if (error.kind !== 'fenced' || this.#claim === undefined) return error;
+    const { partition, epoch } = this.#claim;
+    const stored = await readCheckpoint(this.#log, partition, signal);
+    if (stored.epoch > epoch) return error;
+    return new SluiceError('the broker has ended a transaction that was open for too long', {
+      kind: 'transient',
+      code: 'kafka.transaction-expired',
+      hint: 'If this happens again, raise `transactionTimeout` or lower `batchRecords`.',
+      cause: error,
+    });
+  }
+
+  #claimed(): TransactionalProducer {
+    if (this.#producer === undefined) throw new Error('nothing can be written before `claim`');
+    return this.#producer;
+  }
+
+  #own({ partition, epoch }: Checkpoint): void {
+    this.#claimed();
+    if (this.#claim?.partition === partition && this.#claim.epoch === epoch) return;
+    throw new SluiceError(`epoch ${epoch} of "${partition}" is not the one that was claimed`, {
+      kind: 'fenced',
+      code: 'kafka.fenced',
+    });
+  }
+}
+
+/** The checkpoint store that goes with exactly-once delivery; the sink puts its calls in order with the writes. */
+export function checkpointStoreOf(
+  delivery: ExactlyOnce,
+  inOrder: <T>(work: () => Promise<T>) => Promise<T>,
+): CheckpointStore {
+  return {
+    claim: (partition, signal) => inOrder(() => delivery.claim(partition, signal)),
+    save: (checkpoint, signal) => inOrder(() => delivery.save(checkpoint, signal)),
+    // It belongs to the sink, which disposes of everything.
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+function recordOf(checkpoint: Checkpoint): KeyedRecord {
+  return { key: checkpoint.partition, value: encodeCheckpoint(checkpoint) };
+}
+
+const noRepack = () => Promise.resolve([]);
+
+function checkpointTooLarge(own: OutgoingBatch, cause: SluiceError): SluiceError {
+  return new SluiceError(`a checkpoint of ${own.bytes.length} bytes is refused by the topic "${own.topic}"`, {
+    kind: 'config',
+    code: 'kafka.checkpoint-refused',
+    hint: 'Raise `max.message.bytes` of the checkpoint topic: a resume token holds the key of the document.',
+    cause,
+  });
+}

@@ -1,0 +1,14 @@
+import type { SourceConnector } from '../../core/connector.ts';
+import { checkMongodbSource } from './check.ts';
+import type { MongodbSourceConfig } from './config.ts';
+import { openMongodbSource } from './source.ts';
+
+export { checkMongodbCheckpointStore, checkMongodbDeadLetters } from './check.ts';
+export { openMongodbCheckpointStore } from './checkpoint-store.ts';
+export { openMongodbDeadLetters } from './dead-letter.ts';
+
+/** The change stream of a MongoDB deployment. */
+export const mongodbSource: SourceConnector<MongodbSourceConfig> = {
+  open: openMongodbSource,
+  check: checkMongodbSource,
+};

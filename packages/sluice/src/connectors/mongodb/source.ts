@@ -1,0 +1,240 @@
+import type { MongoClient } from 'mongodb';
+import { NamespaceCache } from '../../bson/namespace-cache.ts';
+import { clusterTimeOfToken } from '../../bson/resume-token.ts';
+import type { PositionBinding } from '../../core/checkpoint.ts';
+import { compareClusterTime, formatClusterTime } from '../../core/cluster-time.ts';
+import type { ConnectorContext } from '../../core/connector.ts';
+import { asSluiceError, SluiceError } from '../../core/failure.ts';
+import type { Position } from '../../core/position.ts';
+import type { ReadFrom, Source, SourceBatch, SourceWindow } from '../../core/source.ts';
+import { BatchSize } from './batch-size.ts';
+import { closeClient, openClient, runCommand } from './client.ts';
+import type { MongodbSourceConfig } from './config.ts';
+import { type Deployment, describeDeployment, operationTimeOf, splitsLargeEvents } from './deployment.ts';
+import { EventBatches } from './event-batches.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { streamClient } from './member-choice.ts';
+import { oplogWindow } from './oplog-window.ts';
+import { positionLost } from './position-lost.ts';
+import { RawCursor } from './raw-cursor.ts';
+import { configuredStart, resumedStart, type StreamStart, startAfterFailure, startBehind } from './resume.ts';
+import { describeScope, type Scope, scopeOf } from './scope.ts';
+import { type LargeEvents, streamPipeline, streamTarget } from './stream-pipeline.ts';
+
+/** Opens the change stream source of a pipeline: connected, and sure that the deployment has change streams. */
+export async function openMongodbSource(config: MongodbSourceConfig, context: ConnectorContext): Promise<Source> {
+  const scope = scopeOf(config.include, config.exclude);
+  const fingerprint = fingerprintOf(config, scope);
+  const client = await openClient(config, { purpose: 'stream', signal: context.signal });
+  try {
+    const deployment = await describeDeployment(client, config.readPreference, context.signal);
+    const binding = { deployment: deployment.identity, fingerprint };
+    return new MongodbSource({ config, context, scope, client, deployment, binding });
+  } catch (error) {
+    await closeClient(client);
+    throw error;
+  }
+}
+
+interface SourceParts {
+  readonly config: MongodbSourceConfig;
+  readonly context: ConnectorContext;
+  readonly scope: Scope;
+  readonly client: MongoClient;
+  readonly deployment: Deployment;
+  readonly binding: PositionBinding;
+}
+
+class MongodbSource implements Source {
+  readonly binding: PositionBinding;
+  readonly #parts: SourceParts;
+  readonly #namespaces = new NamespaceCache();
+  /** Where a read from `now` began, so that repeating it before the first checkpoint leaves no gap. */
+  #origin: Position | undefined;
+
+  constructor(parts: SourceParts) {
+    this.#parts = parts;
+    this.binding = parts.binding;
+  }
+
+  async *read(from: ReadFrom | undefined, signal: AbortSignal): AsyncGenerator<SourceBatch> {
+    if (signal.aborted) return;
+    let start = from === undefined ? await this.#firstStart(signal) : this.#resume(from);
+    for (;;) {
+      const batches = this.#batchesFrom(start);
+      try {
+        yield* this.#stream(start, batches, signal);
+        start = this.#behindEnd(start, batches.position);
+      } catch (error) {
+        if (signal.aborted) return;
+        start = await this.#afterFailure(start, batches, error, signal);
+      }
+    }
+  }
+
+  window(signal: AbortSignal): Promise<SourceWindow | undefined> {
+    const { client, config, deployment } = this.#parts;
+    if (deployment.kind === 'sharded') return Promise.resolve(undefined);
+    return oplogWindow(client, config.readPreference, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeClient(this.#parts.client);
+  }
+
+  /**
+   * The batches of one cursor, until the server ends it (after `invalidate`) or an event that came without its images
+   * is behind us. While the consumer works on a batch, the next one is on its way; never more than that.
+   */
+  async *#stream(start: StreamStart, batches: EventBatches, signal: AbortSignal): AsyncGenerator<SourceBatch> {
+    const { client, config, deployment } = this.#parts;
+    const sharded = deployment.kind === 'sharded';
+    await using reader = await streamClient({ client, readPreference: config.readPreference, sharded }, signal);
+    await using cursor = this.#cursor(reader.client, start, signal);
+    const ask = new BatchSize({ events: config.batchSize, bytes: config.batchBytes });
+    let asked = ask.size;
+    // From now on: an empty first answer gives the token of this moment before any event can come.
+    const fromNow = start.point.kind === 'now';
+    let reply = await cursor.open(fromNow ? 0 : asked);
+    for (;;) {
+      const batch = batches.next(reply, asked);
+      ask.observe(reply.events.length, reply.bytes);
+      const done = reply.id === 0n || (start.dropImages && batch?.events.some((event) => event.degraded !== undefined));
+      asked = ask.size;
+      const next = done ? undefined : cursor.next(asked);
+      // A failure is thrown when the consumer comes for the batch; until then nobody waits for it.
+      next?.catch(() => {});
+      if (batch !== undefined) {
+        if (fromNow) this.#origin ??= batch.position;
+        yield batch;
+      }
+      if (next === undefined) return;
+      reply = await next;
+    }
+  }
+
+  #cursor(client: MongoClient, start: StreamStart, signal: AbortSignal): RawCursor {
+    const { config, context, scope } = this.#parts;
+    return new RawCursor({
+      client,
+      ...streamTarget(scope),
+      pipeline: streamPipeline(config, scope, start.point, this.#largeEvents(start)),
+      readPreference: config.readPreference,
+      comment: `sluice ${context.partition}`,
+      maxAwaitMs: config.maxAwaitTime,
+      answerMs: config.answerTimeout,
+      logger: context.logger,
+      signal,
+    });
+  }
+
+  #batchesFrom(start: StreamStart): EventBatches {
+    const { skipThrough } = start;
+    return new EventBatches({
+      skipThrough,
+      split: this.#largeEvents(start) === 'split',
+      namespaces: this.#namespaces,
+    });
+  }
+
+  #largeEvents(start: StreamStart): LargeEvents {
+    if (start.dropImages) return 'drop-images';
+    return splitsLargeEvents(this.#parts.deployment.version) ? 'split' : 'fail';
+  }
+
+  async #firstStart(signal: AbortSignal): Promise<StreamStart> {
+    if (this.#origin !== undefined) return startBehind(this.#origin);
+    const start = configuredStart(this.#parts.config.startAt);
+    if (start.point.kind === 'time') await this.#refuseFuture(start.point.clusterTime, signal);
+    if (start.point.kind === 'after') await this.#refuseFuture(clusterTimeOfToken(start.point.token), signal);
+    return start;
+  }
+
+  /** The server accepts a start in the future without a word, and then nothing comes. */
+  async #refuseFuture(time: Position['clusterTime'], signal: AbortSignal): Promise<void> {
+    const { client, config } = this.#parts;
+    const context = { client, phase: 'connect', doing: 'ask for the cluster time', signal } as const;
+    const now = operationTimeOf(await runCommand(context, 'admin', { ping: 1 }, config.readPreference));
+    if (compareClusterTime(time, now) <= 0) return;
+    throw new SluiceError(
+      `startAt is in the future: ${formatClusterTime(time)}, while the deployment is at ${formatClusterTime(now)}`,
+      { kind: 'config', code: 'mongodb.start-in-future', hint: 'Correct source.mongodb.startAt.' },
+    );
+  }
+
+  #resume(from: ReadFrom): StreamStart {
+    const start = resumedStart(from, this.binding);
+    if (start.skipThrough !== undefined) {
+      const at = formatClusterTime(from.position.clusterTime);
+      this.#parts.context.logger.info(
+        { at },
+        'what the stream selects has changed: continuing at the time of the checkpoint',
+      );
+    }
+    return start;
+  }
+
+  /** The server ended the cursor: the watched collection or database was dropped or renamed. It goes on behind that. */
+  #behindEnd(start: StreamStart, position: Position | undefined): StreamStart {
+    const { logger } = this.#parts.context;
+    const next = position === undefined ? start : startBehind(position);
+    const stuck = next.point.kind === 'after' && start.point.kind === 'after' && next.point.token === start.point.token;
+    if (position === undefined || stuck) throw endedAtOnce();
+    const at = formatClusterTime(position.clusterTime);
+    const reason = start.dropImages ? 'a change that was too large has passed' : 'the server ended the stream';
+    logger.info({ scope: describeScope(this.#parts.scope), at }, `${reason}: opening it again behind that`);
+    return next;
+  }
+
+  async #afterFailure(
+    start: StreamStart,
+    batches: EventBatches,
+    thrown: unknown,
+    signal: AbortSignal,
+  ): Promise<StreamStart> {
+    const error = asSluiceError(thrown);
+    const next = startAfterFailure(start, error, batches);
+    const { logger } = this.#parts.context;
+    if (next?.dropImages === true) {
+      logger.warn({ code: error.code }, 'a change is too large for the server to send: reading it without its images');
+      return next;
+    }
+    if (next !== undefined) {
+      logger.warn(
+        { code: error.code },
+        'the server refuses the resume token: continuing at the time of the checkpoint',
+      );
+      return next;
+    }
+    if (error.kind === 'position-lost') throw await this.#describeLoss(start, batches.position, error, signal);
+    throw error;
+  }
+
+  async #describeLoss(
+    start: StreamStart,
+    position: Position | undefined,
+    cause: SluiceError,
+    signal: AbortSignal,
+  ): Promise<SluiceError> {
+    const { point } = start;
+    const from =
+      position?.clusterTime ??
+      (point.kind === 'time'
+        ? point.clusterTime
+        : point.kind === 'after'
+          ? clusterTimeOfToken(point.token)
+          : undefined);
+    if (from === undefined) return cause;
+    const window = await this.window(signal).catch(() => undefined);
+    const { scope } = this.#parts;
+    return positionLost({ scope, from, oldest: window?.oldest, nowMs: Date.now(), cause: cause.cause });
+  }
+}
+
+function endedAtOnce(): SluiceError {
+  return new SluiceError('the server ended the change stream without a reason and without going on', {
+    kind: 'transient',
+    code: 'mongodb.stream-ended',
+    hint: 'Sluice opens it again with backoff. If it stays so, look into the log of the server.',
+  });
+}

@@ -1,0 +1,105 @@
+import type { ConnectorContext, Finding, OpenDeadLetterStore } from '../core/connector.ts';
+import { asSluiceError } from '../core/failure.ts';
+import { fileCheckpointConfig, fileDeadLetterConfig, fileSinkConfig, stdoutSinkConfig } from './file/config.ts';
+import { type KafkaDeadLetterConfig, kafkaDeadLetterConfig, kafkaSinkConfig } from './kafka/config.ts';
+import { checkpointStoreConfig, deadLetterConfig, mongodbSourceConfig } from './mongodb/config.ts';
+import { checkpoints, deadLetters, type Registry, sink, source } from './registry-entry.ts';
+
+const kafkaDeadLetters = kafkaDeadLetterConfig.extend({
+  brokers: kafkaDeadLetterConfig.shape.brokers
+    .optional()
+    .describe('Brokers to start from, as `host:port`. Default: those of the kafka sink, with its `sasl` and `tls`.'),
+});
+
+/** Every connector there is. Schemas are at hand, code is loaded when a connector is used. */
+export const registry: Registry = {
+  sources: {
+    mongodb: source({
+      config: mongodbSourceConfig,
+      load: async () => (await import('./mongodb/index.ts')).mongodbSource,
+      describe: ({ include }) => include.join(', '),
+    }),
+  },
+  sinks: {
+    kafka: sink({
+      config: kafkaSinkConfig,
+      load: async () => (await import('./kafka/index.ts')).kafkaSink,
+      describe: ({ topic, brokers }) => `${topic} at ${brokers.join(',')}`,
+    }),
+    file: sink({
+      config: fileSinkConfig,
+      load: async () => (await import('./file/index.ts')).fileSink,
+      describe: ({ path }) => path,
+    }),
+    stdout: sink({
+      config: stdoutSinkConfig,
+      load: async () => (await import('./file/index.ts')).stdoutSink,
+      describe: () => '',
+    }),
+  },
+  checkpoints: {
+    mongodb: checkpoints({
+      config: checkpointStoreConfig,
+      load: async () => {
+        const { openMongodbCheckpointStore: open, checkMongodbCheckpointStore: check } = await import(
+          './mongodb/index.ts'
+        );
+        return { open, check };
+      },
+      describe: ({ database, collection }) => `${database}.${collection}`,
+    }),
+    file: checkpoints({
+      config: fileCheckpointConfig,
+      load: async () => {
+        const { openFileCheckpointStore: open, checkPlace } = await import('./file/index.ts');
+        return { open, check: ({ path }) => checkPlace(path, 'directory') };
+      },
+      describe: ({ path }) => path,
+    }),
+  },
+  deadLetters: {
+    mongodb: deadLetters({
+      config: deadLetterConfig,
+      load: async () => {
+        const { openMongodbDeadLetters: open, checkMongodbDeadLetters: check } = await import('./mongodb/index.ts');
+        return { open, check };
+      },
+      describe: ({ database, collection }) => `${database}.${collection}`,
+    }),
+    // Without brokers of its own it takes those of the sink.
+    kafka: deadLetters<typeof kafkaDeadLetters, KafkaDeadLetterConfig>({
+      config: kafkaDeadLetters,
+      load: async () => {
+        const { openKafkaDeadLetters: open } = await import('./kafka/index.ts');
+        return { open, check: (config, context) => checkTopic(open, config, context) };
+      },
+      describe: ({ topic }) => topic,
+    }),
+    file: deadLetters({
+      config: fileDeadLetterConfig,
+      load: async () => {
+        const { openFileDeadLetters: open, checkPlace } = await import('./file/index.ts');
+        return { open, check: ({ path }) => checkPlace(path, 'file') };
+      },
+      describe: ({ path }) => path,
+    }),
+  },
+};
+
+/** Whether the topic of the dead letters is there and right; nothing is created. */
+async function checkTopic(
+  open: OpenDeadLetterStore<KafkaDeadLetterConfig>,
+  config: KafkaDeadLetterConfig,
+  context: ConnectorContext,
+): Promise<readonly Finding[]> {
+  const check = 'kafka.dead-letters';
+  try {
+    await using _store = await open({ ...config, createTopics: { ...config.createTopics, enabled: false } }, context);
+    return [{ check, level: 'ok', message: `the topic ${config.topic} is there` }];
+  } catch (error) {
+    const { code, message, hint } = asSluiceError(error);
+    if (code !== 'kafka.topic-missing' || !config.createTopics.enabled)
+      return [{ check, level: 'error', message, fix: hint }];
+    return [{ check, level: 'ok', message: `the topic ${config.topic} will be created` }];
+  }
+}

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  BSON,
+  type ChangeStream,
+  type ChangeStreamDocument,
+  type Document,
+  MongoClient,
+  type Timestamp,
+} from 'mongodb';
+import type { ExpectedEvent } from './delivery-checks.ts';
+
+/** One event as the driver's own change stream reported it. */
+export interface OracleEvent extends ExpectedEvent {
+  readonly op: string;
+  /** `db.coll`, or `db`. */
+  readonly namespace: string;
+  /** The workload's counter, where the event carries it. */
+  readonly n: number | undefined;
+  /** The event as the driver decoded it. */
+  readonly event: ChangeStreamDocument;
+}
+
+/** What to record. */
+export interface OracleOptions {
+  readonly uri: string;
+  readonly db: string;
+  /** Collections of the database; all of them when left out. */
+  readonly collections?: readonly string[];
+  /** Further stages behind the filter on the namespace. */
+  readonly pipeline?: readonly Document[];
+  readonly showExpandedEvents?: boolean;
+}
+
+/** Records what really happened, with MongoDB's driver instead of Sluice's source. */
+export interface Oracle extends AsyncDisposable {
+  /** Everything recorded so far, in stream order. The array grows. */
+  readonly events: readonly OracleEvent[];
+  /** Waits until everything that was written before this call is in `events`; returns them. */
+  settle(timeoutMs?: number): Promise<readonly OracleEvent[]>;
+}
+
+const AWAIT_MS = 100;
+/** Short, because the driver waits this long for a dead primary to close its cursor there (measured: 30 s by default). */
+const SELECTION_LIMIT_MS = 2000;
+const REOPEN_PAUSE_MS = 200;
+const REOPEN_LIMIT_MS = 60_000;
+const SETTLE_LIMIT_MS = 60_000;
+
+/**
+ * Starts recording: everything written after it has resolved is recorded. It watches the whole deployment and filters,
+ * so that no drop or rename ends it, and opens the stream again after elections.
+ */
+export async function startOracle(options: OracleOptions): Promise<Oracle> {
+  const client = await MongoClient.connect(options.uri, { serverSelectionTimeoutMS: SELECTION_LIMIT_MS });
+  const recorder = new Recorder(client, options);
+  try {
+    await recorder.open();
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  const running = recorder.run();
+  return {
+    events: recorder.events,
+    settle: (timeoutMs = SETTLE_LIMIT_MS) => recorder.settle(timeoutMs),
+    async [Symbol.asyncDispose]() {
+      recorder.stop();
+      await running;
+      await client.close();
+    },
+  };
+}
+
+class Recorder {
+  readonly events: OracleEvent[] = [];
+  readonly #client: MongoClient;
+  readonly #options: OracleOptions;
+  #stream: ChangeStream | undefined;
+  #start: Timestamp | undefined;
+  #token: unknown;
+  #stopped = false;
+  #failure: unknown;
+
+  constructor(client: MongoClient, options: OracleOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    if (this.#start === undefined) {
+      const reply = await this.#client.db('admin').command({ hello: 1 });
+      // The hello's own time may be that of an event before: those must not be recorded.
+      const now = reply['operationTime'] as Timestamp;
+      this.#start = new BSON.Timestamp({ t: now.getHighBits(), i: now.getLowBits() + 1 });
+    }
+    const { collections, db, pipeline = [], showExpandedEvents = false } = this.#options;
+    const match = { 'ns.db': db, ...(collections === undefined ? {} : { 'ns.coll': { $in: collections } }) };
+    this.#stream = this.#client.watch([{ $match: match }, ...pipeline], {
+      maxAwaitTimeMS: AWAIT_MS,
+      showExpandedEvents,
+      enableUtf8Validation: false,
+      bsonRegExp: true,
+      ...(this.#token === undefined ? { startAtOperationTime: this.#start } : { startAfter: this.#token }),
+    });
+    // Opens the cursor now and not at the first read.
+    this.#take(await this.#stream.tryNext());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async run(): Promise<void> {
+    let healthyAt = performance.now();
+    while (!this.#stopped) {
+      try {
+        if (this.#stream === undefined) await this.open();
+        else this.#take(await this.#stream.tryNext());
+        healthyAt = performance.now();
+      } catch (error) {
+        await this.#close();
+        if (performance.now() - healthyAt > REOPEN_LIMIT_MS) {
+          this.#failure = error;
+          return;
+        }
+        await sleep(REOPEN_PAUSE_MS);
+      }
+    }
+    await this.#close();
+  }
+
+  async settle(timeoutMs: number): Promise<readonly OracleEvent[]> {
+    // A note in the oplog is no event, but it moves the cluster time beyond everything written before.
+    const note = await this.#client.db('admin').command({ appendOplogNote: 1, data: { sluice: 'settle' } });
+    const goal = tokenPrefix(note['operationTime'] as Timestamp);
+    const end = performance.now() + timeoutMs;
+    while (tokenData(this.#token) < goal) {
+      if (this.#failure !== undefined) throw new Error('the oracle has stopped', { cause: this.#failure });
+      if (performance.now() > end) throw new Error(`the oracle did not settle within ${timeoutMs} ms`);
+      await sleep(AWAIT_MS / 4);
+    }
+    return this.events;
+  }
+
+  #take(event: ChangeStreamDocument | null): void {
+    if (event !== null) this.events.push(describe(event));
+    this.#token = event?._id ?? this.#stream?.resumeToken ?? this.#token;
+  }
+
+  async #close(): Promise<void> {
+    await this.#stream?.close().catch(() => undefined);
+    this.#stream = undefined;
+  }
+}
+
+function describe(event: ChangeStreamDocument): OracleEvent {
+  const fields = event as unknown as Document;
+  const key = fields['documentKey'] as Document | undefined;
+  const namespace = fields['ns'] as { db: string; coll?: string } | undefined;
+  const place = [namespace?.db, namespace?.coll].filter((part) => part !== undefined).join('.');
+  const counter: unknown = fields['fullDocument']?.n ?? fields['updateDescription']?.updatedFields?.n;
+  return {
+    id: tokenData(event._id),
+    op: event.operationType,
+    namespace: place,
+    key: key === undefined ? undefined : `${place} ${BSON.EJSON.stringify(key, { relaxed: false })}`,
+    n: counter === undefined ? undefined : Number(counter),
+    event,
+  };
+}
+
+function tokenData(token: unknown): string {
+  return (token as { readonly _data: string } | undefined)?._data ?? '';
+}
+
+/** Tokens begin with a type byte and the cluster time, in hex that sorts like the stream. */
+function tokenPrefix(time: Timestamp): string {
+  const hex = (bits: number) => (bits >>> 0).toString(16).toUpperCase().padStart(8, '0');
+  return `82${hex(time.getHighBits())}${hex(time.getLowBits())}`;
+}

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SluiceError } from '../../core/failure.ts';
+
+/**
+ * Waits until its standard input closes, which the kernel does when the process that started it is gone, however it
+ * went. Then it kills the servers of the home and removes the folder. Moving `pids` away first makes a server that is
+ * just being started fail at writing its number, so that none slips through. A number is only killed while its
+ * command line names the folder, because numbers are reused.
+ */
+const WATCHDOG = `
+home=$1
+cat >/dev/null
+mv "$home/pids" "$home/leaving" 2>/dev/null
+sleep 0.05
+ours() {
+  if [ -d /proc/self ]; then grep -q -F -e "$home" "/proc/$1/cmdline" 2>/dev/null; else kill -0 "$1" 2>/dev/null; fi
+}
+for file in "$home"/leaving/*; do
+  [ -f "$file" ] || continue
+  pid=$(cat "$file")
+  if ours "$pid"; then kill -9 "$pid"; fi
+done
+for file in "$home"/leaving/*; do
+  [ -f "$file" ] || continue
+  pid=$(cat "$file")
+  tries=0
+  while ours "$pid" && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+done
+tries=0
+until rm -rf "$home" 2>/dev/null || [ $tries -ge 20 ]; do sleep 0.1; tries=$((tries + 1)); done
+`;
+
+/** Writes its own process number where the watchdog looks, then becomes the server (same number). */
+const LAUNCHER = 'set -e; file=$1; shift; echo $$ >"$file"; exec "$@"';
+
+const DISPOSE_LIMIT_MS = 20_000;
+
+/** What to start. The command line must name the home's folder, or the watchdog will not recognise the process. */
+export interface ServerCommand {
+  /** Unique within the home; also names the log file. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A server process that cannot outlive the process that started it. */
+export interface ServerProcess {
+  readonly pid: number;
+  /** True until the process has ended. */
+  readonly running: boolean;
+  /** Resolves when the process has ended, with the exit code or the signal as text. Never rejects. */
+  readonly exited: Promise<string>;
+  /** Sends a signal and, unless it only pauses or continues, waits for the end of the process. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** The last lines the server wrote to its output. */
+  logTail(lines?: number): Promise<string>;
+}
+
+/** A temporary folder with the servers that live in it. Disposing it kills them (SIGKILL) and removes the folder. */
+export interface ServerHome extends AsyncDisposable {
+  readonly dir: string;
+  spawn(command: ServerCommand): ServerProcess;
+}
+
+/**
+ * Opens a home for servers. When this process ends without disposing it (SIGKILL included), a small shell process
+ * that waits for that moment does the same. Nothing here keeps the event loop alive.
+ */
+export async function openServerHome(prefix: string): Promise<ServerHome> {
+  const dir = await mkdtemp(join(tmpdir(), `sluice-${prefix}-`));
+  await mkdir(join(dir, 'pids'));
+  const watchdog = spawn('sh', ['-c', WATCHDOG, 'sluice-watchdog', dir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+  });
+  await once(watchdog, 'spawn');
+  const gone = once(watchdog, 'exit');
+  watchdog.unref();
+  unrefStream(watchdog.stdin);
+  const processes: ServerProcess[] = [];
+  return {
+    dir,
+    spawn(command) {
+      const started = startProcess(dir, command);
+      processes.push(started);
+      return started;
+    },
+    async [Symbol.asyncDispose]() {
+      const limit = setTimeout(() => watchdog.kill('SIGKILL'), DISPOSE_LIMIT_MS);
+      const killed = Promise.all(processes.map((process) => process.kill('SIGKILL')));
+      watchdog.stdin?.end();
+      await killed;
+      await gone;
+      clearTimeout(limit);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function startProcess(dir: string, command: ServerCommand): ServerProcess {
+  const logFile = join(dir, `${command.name}.log`);
+  const pidFile = join(dir, 'pids', command.name);
+  const log = openSync(logFile, 'a');
+  const child = spawn('sh', ['-c', LAUNCHER, 'sluice-launcher', pidFile, command.command, ...command.args], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: dir,
+    env: { ...process.env, ...command.env },
+  });
+  closeSync(log);
+  child.unref();
+  let running = true;
+  const exited = exitOf(child).then(async (outcome) => {
+    running = false;
+    await rm(pidFile, { force: true });
+    return outcome;
+  });
+  return {
+    pid: child.pid ?? 0,
+    get running() {
+      return running;
+    },
+    exited,
+    async kill(signal) {
+      if (!running) return;
+      child.kill(signal);
+      if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
+      child.ref();
+      await exited;
+    },
+    async logTail(lines = 15) {
+      const text = await readFile(logFile, 'utf8').catch(() => '');
+      return text.trimEnd().split('\n').slice(-lines).join('\n');
+    },
+  };
+}
+
+function exitOf(child: ChildProcess): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  child.once('error', (error) => resolve(error.message));
+  child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  return promise;
+}
+
+function unrefStream(stream: unknown): void {
+  (stream as { unref?: () => void } | null)?.unref?.();
+}
+
+/** The error for a server that does not come up: what it was, why, and the end of its log. */
+export async function startFailure(what: string, why: string, process: ServerProcess): Promise<SluiceError> {
+  const tail = await process.logTail();
+  return new SluiceError(`${what} did not start: ${why}\n${tail}`, {
+    kind: 'config',
+    code: 'testbed.start-failed',
+    hint: 'The lines above are the end of its log.',
+  });
+}
