@@ -15,20 +15,28 @@ const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 const ESCAPES = new Uint8Array(256);
 for (const pair of ['""', '\\\\', '\bb', '\tt', '\nn', '\ff', '\rr']) ESCAPES[pair.charCodeAt(0)] = pair.charCodeAt(1);
 const NOTHING = Buffer.alloc(0);
+/**
+ * What is always free before an element of a document is written: its fixed parts, and one closing bracket for each
+ * level of nesting.
+ */
+const RESERVE_BYTES = 512;
 /** Below this length a loop is faster than a call into the runtime. */
 const SHORT_TEXT = 32;
 
 /**
  * The output of an encoder: bytes of one record after the other, in chunks that are never written again once a record
- * is handed out, so that records can be kept without a copy.
+ * is handed out, so that records can be kept without a copy. A record that outgrows its chunk moves to a larger one.
  *
- * Writers store at `at` without looking for the end of the chunk: stores behind it do nothing (typed arrays ignore
- * them). `end` sees that the record did not fit, takes a chunk that is large enough and asks for the record again.
+ * Room is made in advance: `reserve` before each element covers its punctuation, numbers and other short parts, which
+ * are stored through `bytes` and `at` without looking; whatever has no fixed length makes room for itself and leaves
+ * the reserve behind it.
  */
 export class JsonBuffer {
   bytes: Buffer = NOTHING;
   at = 0;
   readonly #chunkBytes: number;
+  /** Up to here `at` leaves the reserve. */
+  #limit = -RESERVE_BYTES;
   #start = 0;
   #done = 0;
 
@@ -39,17 +47,13 @@ export class JsonBuffer {
 
   /** Starts a record that is likely to need `sizeHint` bytes; what an abandoned record has written is forgotten. */
   begin(sizeHint: number): void {
-    if (this.bytes.length - this.#done < sizeHint) this.#renew(sizeHint);
+    if (this.#limit - this.#done < sizeHint) this.#renew(sizeHint + RESERVE_BYTES);
     this.#start = this.#done;
     this.at = this.#done;
   }
 
-  /** The finished record, or undefined when it did not fit and has to be written once more from `begin` on. */
-  end(): Buffer | undefined {
-    if (this.at > this.bytes.length) {
-      this.#renew(this.at - this.#start);
-      return undefined;
-    }
+  /** The finished record. */
+  end(): Buffer {
     // A chunk that was made for one large record is left to it, so that small ones do not keep it in memory.
     this.#done = this.bytes.length > this.#chunkBytes ? this.bytes.length : this.at;
     return this.bytes.subarray(this.#start, this.at);
@@ -57,29 +61,36 @@ export class JsonBuffer {
 
   /** Gives the space of all records back; for scratch buffers whose content is copied before the next `begin`. */
   rewind(): void {
-    if (this.bytes.length > this.#chunkBytes) this.bytes = NOTHING;
+    if (this.bytes.length > this.#chunkBytes) this.#use(NOTHING);
     this.#done = 0;
+  }
+
+  /** Makes room for the parts of an element that have no length of their own. */
+  reserve(): void {
+    if (this.at > this.#limit) this.#grow(0);
   }
 
   /** Writes bytes that are JSON already. */
   raw(source: Uint8Array): void {
-    const { bytes, at } = this;
     const { length } = source;
+    if (this.at + length > this.#limit) this.#grow(length);
+    const { bytes, at } = this;
     if (length < SHORT_TEXT) for (let i = 0; i < length; i++) bytes[at + i] = source[i]!;
-    else if (at + length <= bytes.length) bytes.set(source, at);
+    else bytes.set(source, at);
     this.at = at + length;
   }
 
   /** Writes ASCII text as it is. */
   ascii(text: string): void {
-    const { bytes, at } = this;
     const { length } = text;
+    if (this.at + length > this.#limit) this.#grow(length);
+    const { bytes, at } = this;
     if (length < SHORT_TEXT) for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
-    else if (at + length <= bytes.length) bytes.write(text, at, 'latin1');
+    else bytes.write(text, at, 'latin1');
     this.at = at + length;
   }
 
-  /** Writes the lower-case hex of the bytes from `start` to `end`. */
+  /** Writes the lower-case hex of a few bytes, from `start` to `end`. */
   hex(source: Uint8Array, start: number, end: number): void {
     const { bytes } = this;
     let { at } = this;
@@ -105,28 +116,30 @@ export class JsonBuffer {
     const { bytes } = this;
     let { at } = this;
     bytes[at++] = QUOTE;
+    const stop = Math.min(end, start + this.#limit - at);
     let i = start;
-    while (i < end) {
+    while (i < stop) {
       const byte = source[i]!;
       if (PLAIN[byte] === 0) break;
       bytes[at++] = byte;
       i++;
     }
     this.at = at;
-    if (i < end) this.#unusualText(source, i, end);
+    if (i < end) this.#anyText(source, i, end);
     this.bytes[this.at++] = QUOTE;
   }
 
   /**
-   * Writes the zero-terminated name at `start` as a JSON string and returns where it ends. The caller has made sure
-   * that a zero byte comes before `limit`. Throws `bson.invalid-utf8`.
+   * Writes the zero-terminated name at `start` as a JSON string and returns where it ends; the caller makes sure that
+   * a zero byte follows. Throws `bson.invalid-utf8`.
    */
   name(source: Uint8Array, start: number): number {
     const { bytes } = this;
     let { at } = this;
     bytes[at++] = QUOTE;
+    const stop = start + this.#limit - at;
     let i = start;
-    for (;;) {
+    while (i < stop) {
       const byte = source[i]!;
       if (PLAIN[byte] === 0) break;
       bytes[at++] = byte;
@@ -135,19 +148,24 @@ export class JsonBuffer {
     this.at = at;
     if (source[i] !== 0) {
       const end = source.indexOf(0, i);
-      this.#unusualText(source, i, end);
+      this.#anyText(source, i, end);
       i = end;
     }
     this.bytes[this.at++] = QUOTE;
     return i;
   }
 
-  /** Goes on with a text from its first byte that does not stand for itself. */
-  #unusualText(source: Uint8Array, start: number, end: number): void {
-    const { bytes } = this;
-    let { at } = this;
+  /** Goes on with a text that needs escapes, has characters outside of ASCII or does not fit the chunk. */
+  #anyText(source: Uint8Array, start: number, end: number): void {
+    let { bytes, at } = this;
     let i = start;
     while (i < end) {
+      if (at > this.#limit) {
+        this.at = at;
+        this.#grow(end - i);
+        bytes = this.bytes;
+        at = this.at;
+      }
       const byte = source[i]!;
       const letter = ESCAPES[byte]!;
       if (PLAIN[byte] !== 0) {
@@ -166,11 +184,26 @@ export class JsonBuffer {
       }
     }
     this.at = at;
+    this.reserve();
+  }
+
+  /** Moves the record to a chunk where `more` bytes and the reserve are free. */
+  #grow(more: number): void {
+    const written = this.bytes.subarray(this.#start, this.at);
+    this.#renew((written.length + more) * 2 + RESERVE_BYTES);
+    this.bytes.set(written);
+    this.#start = 0;
+    this.at = written.length;
   }
 
   #renew(size: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(Math.max(size, this.#chunkBytes));
+    this.#use(Buffer.allocUnsafeSlow(Math.max(size, this.#chunkBytes)));
     this.#done = 0;
+  }
+
+  #use(chunk: Buffer): void {
+    this.bytes = chunk;
+    this.#limit = chunk.length - RESERVE_BYTES;
   }
 }
 

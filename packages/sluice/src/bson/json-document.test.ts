@@ -14,12 +14,9 @@ const STYLES: readonly JsonStyle[] = ['plain', 'relaxed', 'canonical', 'legacy']
 function transcode(document: Buffer, style: JsonStyle = 'relaxed', spaced = false): string {
   const buffer = new JsonBuffer();
   const writer = new DocumentWriter(buffer, { style, spaced });
-  for (;;) {
-    buffer.begin(16);
-    writer.document(document);
-    const bytes = buffer.end();
-    if (bytes !== undefined) return bytes.toString('utf8');
-  }
+  buffer.begin(16);
+  writer.document(document);
+  return buffer.end().toString();
 }
 
 /** The form of one value in each style. */
@@ -184,7 +181,7 @@ test('a writer is as good as new after a document that it rejected', () => {
     assert.throws(() => writer.document(b.document(['v', b.embedded(['x', b.string(Buffer.from([0xff]))])])));
     buffer.begin(deep.length * 10);
     writer.document(deep);
-    JSON.parse(buffer.end()!.toString());
+    JSON.parse(buffer.end().toString());
   }
 });
 
@@ -200,23 +197,85 @@ test('nesting is followed to 200 levels and rejected beyond', () => {
   );
 });
 
-test('records that do not fit their chunk are written again, and finished ones are never touched', () => {
+test('siblings do not count as depth', () => {
+  const many = Array.from({ length: 500 }, () => b.embedded(['x', b.array(b.embedded())]));
+  assert.equal(JSON.parse(transcode(b.document(['v', b.array(...many)]))).v.length, 500);
+});
+
+test('what does not fit its frame is malformed', () => {
+  const cases: Record<string, Buffer> = {
+    'a name without an end': b.framed(Buffer.from([0x0a, 0x61])),
+    'a type without a name': b.framed(Buffer.from([0x0a])),
+    'a type that does not exist': b.document(['v', { type: 0x20, payload: Buffer.alloc(8) }]),
+    'a boolean that is neither': b.document(['v', { type: 0x08, payload: Buffer.from([2]) }]),
+    'a value that is cut off': b.framed(Buffer.from([0x12, 0x61, 0, 1, 2, 3])),
+    'a string of length zero': b.document(['v', { type: 0x02, payload: Buffer.alloc(4) }]),
+    'code and scope with a gap': b.document(['v', withLength(b.codeWithScope('f()', b.document()), 1)]),
+    'a negative binary': b.document(['v', { type: 0x05, payload: Buffer.from([0xff, 0xff, 0xff, 0xff, 0]) }]),
+    'a regular expression without an end': b.framed(Buffer.from([0x0b, 0x61, 0, 0x62, 0, 0x63])),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    for (const style of STYLES)
+      assert.equal(
+        rejectedCode(() => transcode(bytes, style)),
+        'bson.malformed',
+        name,
+      );
+  }
+});
+
+test('a string that reaches out of its document is malformed, although a zero byte stands there', () => {
+  const inner = b.document(['v', b.string('x')]);
+  inner.writeInt32LE(3, 7);
+  assert.equal(
+    rejectedCode(() => transcode(b.document(['a', { type: 0x03, payload: inner }], ['b', b.int32(0)]))),
+    'bson.malformed',
+  );
+});
+
+test('records that were handed out are never touched again', () => {
   const buffer = new JsonBuffer();
   const writer = new DocumentWriter(buffer, { style: 'canonical' });
   const random = seededRandom(3);
   const kept: { text: string; bytes: Buffer }[] = [];
   for (let i = 0; i < 300; i++) {
     const document = randomDocument(random, { libraryTypes: false });
-    for (;;) {
-      buffer.begin(8);
-      writer.document(document);
-      const bytes = buffer.end();
-      if (bytes === undefined) continue;
-      kept.push({ text: transcode(document, 'canonical'), bytes });
-      break;
-    }
+    buffer.begin(8);
+    writer.document(document);
+    kept.push({ text: transcode(document, 'canonical'), bytes: buffer.end() });
   }
   for (const { text, bytes } of kept) assert.equal(bytes.toString(), text);
+});
+
+test('a record grows out of its chunk wherever the end of the chunk falls', () => {
+  const wide = Array.from({ length: 200 }, (_, index) => String.fromCodePoint(0x20 + index)).join('');
+  const last = [
+    b.objectId('ab'.repeat(12)),
+    b.date(-(2n ** 63n)),
+    b.double(-1.7976931348623157e308),
+    b.codeWithScope('f()', b.document()),
+    b.binary(4, Buffer.alloc(16)),
+    b.dbPointer('d.c', '00'.repeat(12)),
+    b.decimalOf(10n ** 34n - 1n, -6176, true),
+  ];
+  const document = (fill: number) =>
+    b.document(
+      ['fill', b.string('x'.repeat(fill))],
+      [wide.slice(0, fill % 200), b.string(wide)],
+      ['base64', b.binary(0, Buffer.alloc(fill))],
+      ['numbers', b.array(...Array.from({ length: 300 }, () => b.int32(2147483647)))],
+      ['deep', { type: 0x03, payload: nest(195, last[fill % last.length]) }],
+    );
+  for (let fill = 0; fill < 1200; fill++) {
+    const style = STYLES[fill % STYLES.length]!;
+    const small = new JsonBuffer(1);
+    small.begin(0);
+    new DocumentWriter(small, { style }).document(document(fill));
+    const large = new JsonBuffer(100_000);
+    large.begin(0);
+    new DocumentWriter(large, { style }).document(document(fill));
+    assert.ok(small.end().equals(large.end()), `fill ${fill}`);
+  }
 });
 
 test('property: canonical and relaxed agree with the library wherever it keeps the type', () => {
@@ -275,13 +334,21 @@ test('nothing outside the document is read or shown', () => {
   }
 });
 
-/** A document in a document, so many levels deep. */
-function nest(levels: number): Buffer {
+/** A document in a document, so many levels deep, with a value in the innermost. */
+function nest(levels: number, value?: b.Value): Buffer {
+  const inner = value === undefined ? b.document() : b.document(['v', value]);
   const heads: Buffer[] = [];
   for (let inside = levels; inside > 0; inside--) {
     const head = Buffer.from([0, 0, 0, 0, 0x03, 0x76, 0]);
-    head.writeInt32LE(inside * 8 + 5);
+    head.writeInt32LE(inside * 8 + inner.length);
     heads.push(head);
   }
-  return Buffer.concat([...heads, b.document(), Buffer.alloc(levels)]);
+  return Buffer.concat([...heads, inner, Buffer.alloc(levels)]);
+}
+
+/** Code with scope whose length says that `extra` bytes follow the scope. */
+function withLength(value: b.Value, extra: number): b.Value {
+  const payload = Buffer.concat([value.payload, Buffer.alloc(extra)]);
+  payload.writeInt32LE(payload.length);
+  return { type: value.type, payload };
 }

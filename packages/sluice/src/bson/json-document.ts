@@ -71,6 +71,7 @@ export class DocumentWriter {
     target.bytes[target.at++] = OPEN_OBJECT;
     let at = start + 4;
     while (at < last) {
+      target.reserve();
       if (at !== start + 4) target.bytes[target.at++] = COMMA;
       const type = source[at]!;
       at = this.#value(type, this.#name(at + 1, last), last);
@@ -90,6 +91,7 @@ export class DocumentWriter {
     target.bytes[target.at++] = OPEN_ARRAY;
     let at = start + 4;
     while (at < last) {
+      target.reserve();
       if (at !== start + 4) {
         target.bytes[target.at++] = COMMA;
         if (this.#spaced) target.bytes[target.at++] = SPACE;

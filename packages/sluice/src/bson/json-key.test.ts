@@ -14,12 +14,9 @@ function keyOf(id: b.Value, style: 'relaxed' | 'canonical' = 'relaxed'): string 
 function write(document: Buffer, style: 'relaxed' | 'canonical' = 'relaxed'): string {
   const buffer = new JsonBuffer();
   const writer = new KeyWriter(buffer, { style });
-  for (;;) {
-    buffer.begin(8);
-    writer.document(document);
-    const bytes = buffer.end();
-    if (bytes !== undefined) return bytes.toString();
-  }
+  buffer.begin(8);
+  writer.document(document);
+  return buffer.end().toString();
 }
 
 function decimal(text: string): b.Value {

@@ -65,6 +65,7 @@ export class KeyWriter {
     if (++this.#depth > MAX_DEPTH) throw nestedTooDeep(MAX_DEPTH);
     target.bytes[target.at++] = OPEN_OBJECT;
     for (let at = start + 4; at < last; ) {
+      target.reserve();
       if (at !== start + 4) target.bytes[target.at++] = COMMA;
       const nameEnd = cstringEnd(source, at + 1, last);
       target.text(source, at + 1, nameEnd);
@@ -83,6 +84,7 @@ export class KeyWriter {
     if (++this.#depth > MAX_DEPTH) throw nestedTooDeep(MAX_DEPTH);
     target.bytes[target.at++] = OPEN_ARRAY;
     for (let at = start + 4; at < last; ) {
+      target.reserve();
       if (at !== start + 4) target.bytes[target.at++] = COMMA;
       at = this.#value(source[at]!, cstringEnd(source, at + 1, last) + 1, last);
     }

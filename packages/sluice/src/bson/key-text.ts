@@ -3,7 +3,7 @@ import { JsonBuffer } from './json-buffer.ts';
 import { KeyWriter } from './json-key.ts';
 import { cut, printable } from './readable-text.ts';
 
-const OVERHEAD_BYTES = 64;
+const CHUNK_BYTES = 1024;
 const DEFAULT_WIDTH = 200;
 /** More of a text than this never shows. */
 const BYTES_PER_CHARACTER = 4;
@@ -44,15 +44,12 @@ function findId(key: Uint8Array): ReturnType<typeof findField> {
 }
 
 function json(source: Buffer, write: (writer: KeyWriter, source: Buffer) => void): string {
-  const buffer = new JsonBuffer(OVERHEAD_BYTES);
+  const buffer = new JsonBuffer(CHUNK_BYTES);
   const writer = new KeyWriter(buffer, { style: 'relaxed' });
   try {
-    for (;;) {
-      buffer.begin(source.length * 2 + OVERHEAD_BYTES);
-      write(writer, source);
-      const bytes = buffer.end();
-      if (bytes !== undefined) return bytes.toString();
-    }
+    buffer.begin(source.length);
+    write(writer, source);
+    return buffer.end().toString();
   } catch {
     return `<not readable, ${source.length} bytes>`;
   }

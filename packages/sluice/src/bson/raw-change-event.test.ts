@@ -86,11 +86,13 @@ test('operations: the common ones, DDL and names that do not exist yet', () => {
 
 test('namespaces: one object for one namespace, none for an invalidate, no collection for a database', () => {
   const cache = new NamespaceCache();
-  const other = b.embedded(['db', b.string('shop')], ['coll', b.string('oders')]);
+  const other = b.embedded(['db', b.string('shop')], ['coll', b.string('ordersx')]);
   const first = eventOf({}, cache).namespace;
   assert.equal(eventOf({}, cache).namespace, first);
-  assert.deepEqual(eventOf({ ns: other }, cache).namespace, { db: 'shop', coll: 'oders' });
+  assert.deepEqual(eventOf({ ns: other }, cache).namespace, { db: 'shop', coll: 'ordersx' });
   assert.equal(eventOf({}, cache).namespace, first);
+  const sameLength = b.embedded(['db', b.string('shop')], ['coll', b.string('orderz')]);
+  assert.deepEqual(eventOf({ ns: sameLength }, cache).namespace, { db: 'shop', coll: 'orderz' });
   assert.deepEqual(eventOf({ ns: undefined, operationType: b.string('invalidate') }).namespace, { db: '', coll: '' });
   const database = b.embedded(['db', b.string('shop')]);
   assert.deepEqual(eventOf({ ns: database, operationType: b.string('dropDatabase') }).namespace, {

@@ -5,7 +5,6 @@ import { DocumentWriter } from './json-document.ts';
 
 /** A larger value is not written out for a line that shows a part of it. */
 const MAX_VALUE_BYTES = 2048;
-const OVERHEAD_BYTES = 256;
 
 /**
  * Characters that could move the cursor, colour the terminal or turn the text around: C0 and C1 controls, line and
@@ -41,13 +40,10 @@ export class ValueText {
 
   #json(type: number, source: Buffer): string {
     try {
-      for (;;) {
-        this.#buffer.rewind();
-        this.#buffer.begin(source.length * 2 + OVERHEAD_BYTES);
-        this.#writer.value(type, source);
-        const bytes = this.#buffer.end();
-        if (bytes !== undefined) return bytes.toString();
-      }
+      this.#buffer.rewind();
+      this.#buffer.begin(source.length);
+      this.#writer.value(type, source);
+      return this.#buffer.end().toString();
     } catch {
       return '<not readable>';
     }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { asSluiceError, SluiceError } from '../core/failure.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
-import { masker, printFailure, reportFailure } from './failure-output.ts';
+import { maskedJson, masker, printFailure, reportFailure } from './failure-output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
 /** Options of every command. */
@@ -12,6 +12,14 @@ export interface GlobalOptions {
   readonly quiet?: boolean | undefined;
   readonly verbose?: boolean | undefined;
 }
+
+/** The configuration file of a call. */
+export function configFileOf({ config }: GlobalOptions): string {
+  return config === undefined || config === '' ? DEFAULT_CONFIG_FILE : config;
+}
+
+/** The configuration file when nothing else is said. */
+export const DEFAULT_CONFIG_FILE = 'sluice.yaml';
 
 /** One call of a command. */
 export interface Invocation<Options> {
@@ -34,6 +42,8 @@ export interface Outcome {
   readonly result?: unknown;
   /** The same for people, on stdout. */
   readonly text?: string | undefined;
+  /** True for documents of the user: they are shown as they are, whatever they contain. */
+  readonly verbatim?: boolean | undefined;
 }
 
 /** Turns a handler into the action of a command: prints its outcome or failure once and sets the exit code. */
@@ -50,12 +60,13 @@ export function action<Options>(
     const hide = (more: readonly string[]) => void secrets.push(...more);
     try {
       const outcome = await handler({ command: name, options, args: received.slice(0, -2), terminal, env, hide });
-      await printOutcome(outcome, { name, json: options.json === true, terminal, mask: masker(secrets) });
+      const mask = outcome.verbatim === true ? (text: string) => text : masker(secrets);
+      await printOutcome(outcome, { name, json: options.json === true, terminal, mask });
       process.exitCode = outcome.exitCode ?? EXIT.ok;
     } catch (error) {
       const mask = masker(secrets);
       if (options.json) {
-        await terminal.data(envelope({ ok: false, command: name, error: reportFailure(error, mask) }));
+        await terminal.data(maskedJson({ ok: false, command: name, error: reportFailure(error) }, mask));
       } else printFailure(error, terminal, mask);
       process.exitCode = exitCodeOf(asSluiceError(error).kind);
     }
@@ -73,7 +84,7 @@ async function printOutcome(outcome: Outcome, { name, json, terminal, mask }: Pr
   const { exitCode = EXIT.ok, result, text } = outcome;
   if (!json && text !== undefined) await terminal.data(mask(text));
   if (json && result !== undefined)
-    await terminal.data(mask(envelope({ ok: exitCode === EXIT.ok, command: name, result })));
+    await terminal.data(maskedJson({ ok: exitCode === EXIT.ok, command: name, result }, mask));
 }
 
 /** One line of JSON. */

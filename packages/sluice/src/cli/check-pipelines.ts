@@ -107,6 +107,10 @@ function findingsTable(findings: readonly PlacedFinding[], { paint }: Terminal):
     return fix === undefined || level === 'ok' ? [row] : [row, ['', '', '', `${paint('cyan', 'fix')}: ${fix}`]];
   });
   const table = renderTable([{ title: '' }, { title: 'PIPELINE' }, { title: 'CHECK' }, { title: 'FINDING' }], rows);
-  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
-  return `${table}\n${count('ok')} ok, ${count('warning')} warnings, ${count('error')} errors\n`;
+  const count = (level: Finding['level'], one: string, many: string) => {
+    const found = findings.filter((finding) => finding.level === level).length;
+    return `${found} ${found === 1 ? one : many}`;
+  };
+  const counts = [count('ok', 'ok', 'ok'), count('warning', 'warning', 'warnings'), count('error', 'error', 'errors')];
+  return `${table}\n${counts.join(', ')}\n`;
 }

@@ -63,7 +63,7 @@ export async function showLetter(invocation: Invocation<DlqOptions>): Promise<Ou
   for await (const letter of letters.store.list(letters.pipeline.name, signals.stop)) {
     if (letter.id === wanted || referenceOf(letter) === wanted) {
       const event = readEvent(letter);
-      return { result: { ...withoutEvent(letter), ...event }, text: letterText(letter, event) };
+      return { result: { ...withoutEvent(letter), ...event }, text: letterText(letter, event), verbatim: true };
     }
   }
   throw usageError(

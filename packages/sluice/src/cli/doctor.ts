@@ -14,7 +14,7 @@ export function doctorCommand(): Command {
     summary: 'check the systems behind the configuration and tell the fix for each finding',
     description:
       'Checks the configuration, then the systems behind it: reachability, versions, privileges, images, oplog ' +
-      'window, topics. Writes nothing. Exit code 0 with warnings, 2 for the configuration, 3 when a system is not as ' +
+      'window, topics. Leaves nothing behind. Exit code 0 with warnings, 2 for the configuration, 3 when a system is not as ' +
       'it must be.',
     examples: [
       ['sluice doctor', 'check all pipelines of sluice.yaml'],

@@ -19,11 +19,16 @@ export function masker(secrets: readonly string[]): (text: string) => string {
   return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), redactUri(text));
 }
 
-/** The error in the form of the envelope. */
-export function reportFailure(error: unknown, mask: (text: string) => string): FailureReport {
+/** The value as one line of JSON, its texts masked; numbers and keys stay, whatever the secrets are. */
+export function maskedJson(value: unknown, mask: (text: string) => string): string {
+  return `${JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'string' ? mask(inner) : inner))}\n`;
+}
+
+/** The error in the form of the envelope, not yet masked. */
+export function reportFailure(error: unknown): FailureReport {
   const failure = asSluiceError(error);
-  const hint = failure.hint === undefined ? undefined : mask(failure.hint);
-  const base = { code: failure.code, message: mask(failure.message), hint };
+  const { code, message, hint } = failure;
+  const base = { code, message, hint };
   if (!(failure instanceof ConfigError)) return base;
   return { ...base, path: failure.problems[0]?.path, problems: failure.problems };
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { action, type GlobalOptions, type Invocation, usageError } from './action.ts';
+import { action, configFileOf, type GlobalOptions, type Invocation, usageError } from './action.ts';
 import { describedCommand } from './help.ts';
 import type { InitAnswers } from './init-template.ts';
 
@@ -39,7 +39,7 @@ export function initCommand(): Command {
 
 async function init(invocation: Invocation<InitOptions>) {
   const { options, terminal } = invocation;
-  const output = options.output ?? options.config ?? 'sluice.yaml';
+  const output = options.output ?? configFileOf(options);
   const { existsSync, writeFileSync } = await import('node:fs');
   if (output !== '-' && options.force !== true && existsSync(output)) {
     throw usageError(`${output} is already there`, 'overwrite it with --force, or name another with --output');

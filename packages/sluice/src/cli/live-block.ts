@@ -6,6 +6,8 @@ export interface LiveStream {
   readonly columns?: number | undefined;
 }
 
+const DEFAULT_COLUMNS = 80;
+
 /** A few lines at the bottom of a terminal that are redrawn in place; other output passes above them. */
 export class LiveBlock {
   readonly #stream: LiveStream;
@@ -17,7 +19,8 @@ export class LiveBlock {
 
   /** Replaces the lines; each is cut to the width of the terminal, because a wrapped line could not be erased. */
   show(lines: readonly string[]): void {
-    const width = this.#stream.columns ?? 80;
+    // Some terminals say 0 when they do not know.
+    const width = this.#stream.columns || DEFAULT_COLUMNS;
     const cut = lines.map((line) => (visibleWidth(line) < width ? line : cutVisible(line, width - 1)));
     this.#stream.write(this.#erase() + cut.join('\n'));
     this.#lines = cut;

@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load.ts';
-import type { Invocation } from './action.ts';
+import { configFileOf, type Invocation } from './action.ts';
 
 /** Loads the configuration of a call; its secrets are hidden from everything the command prints. */
 export async function loadCalled(invocation: Invocation<unknown>): Promise<LoadedConfig> {
@@ -8,7 +8,7 @@ export async function loadCalled(invocation: Invocation<unknown>): Promise<Loade
     import('../connectors/registry.ts'),
   ]);
   const { options, env } = invocation;
-  const loaded = loadConfig({ file: options.config ?? 'sluice.yaml', registry, env });
+  const loaded = loadConfig({ file: configFileOf(options), registry, env });
   invocation.hide(loaded.secrets);
   return loaded;
 }

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { LogConfig } from '../config/config.ts';
 import type { Logger } from '../core/logger.ts';
+import { maskedJson } from './failure-output.ts';
 import { humanTime } from './human.ts';
 import type { Style } from './terminal.ts';
 
@@ -11,7 +12,7 @@ export interface LoggingOptions {
   readonly pretty: boolean;
   /** Writes one line, its line break included. */
   readonly write: (line: string) => void;
-  /** Takes secrets out of a line. */
+  /** Takes secrets out of a text. */
   readonly mask: (text: string) => string;
   readonly paint: (style: Style, text: string) => string;
 }
@@ -21,8 +22,11 @@ export interface LoggingOptions {
  * message and code only.
  */
 export function createLogger({ level, pretty, write, mask, paint }: LoggingOptions): Logger {
-  const render = pretty ? (line: string) => prettyLine(line, paint) : (line: string) => line;
-  const destination = { write: (line: string) => write(render(mask(line))) };
+  const render = (line: string) => {
+    const masked = maskedJson(JSON.parse(line), mask);
+    return pretty ? prettyLine(masked, paint) : masked;
+  };
+  const destination = { write: (line: string) => write(render(line)) };
   const options = {
     level,
     base: null,

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { envelope } from './action.ts';
+import { DEFAULT_CONFIG_FILE, envelope } from './action.ts';
 import { EXIT } from './exit-code.ts';
 import { examplesText, styled } from './help.ts';
 import { packageVersion } from './package-version.ts';
@@ -66,22 +66,26 @@ const EXAMPLES = [
   ['sluice tail orders --limit 10', 'look at ten changes'],
 ] as const;
 
+/** After this time, what still holds the process open (a call that hangs in the system) no longer does. */
+const EXIT_PATIENCE_MS = 2_000;
+
 /**
  * Runs the command line. The exit code is left in `process.exitCode`; only the module of the called command is loaded,
  * and no client library before a command needs it.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = await buildProgram(argv);
   try {
+    const program = await buildProgram(argv);
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.config;
     if (error.exitCode !== 0 && argv.includes('--json')) {
       const message = error.message.replace(/^error: /, '');
-      process.stdout.write(envelope({ ok: false, command: program.name(), error: { code: 'cli.usage', message } }));
+      process.stdout.write(envelope({ ok: false, command: 'sluice', error: { code: 'cli.usage', message } }));
     }
   }
+  setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
 }
 
 async function buildProgram(argv: readonly string[]): Promise<Command> {
@@ -92,14 +96,16 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('before', examplesText(EXAMPLES))
     .addHelpText('after', EXIT_CODES)
-    .addOption(new Option('-c, --config <file>', 'configuration file').env('SLUICE_CONFIG').default('sluice.yaml'))
+    .addOption(
+      new Option('-c, --config <file>', 'configuration file').env('SLUICE_CONFIG').default(DEFAULT_CONFIG_FILE),
+    )
     .option('--json', 'print one JSON object instead of text')
     .option('--no-color', 'no colours (also with NO_COLOR set)')
     .option('-q, --quiet', 'only data and errors')
     .option('-v, --verbose', 'log more');
   for (const entry of COMMANDS) {
     const called = argv.includes(entry.name);
-    program.addCommand(called ? await entry.load() : new Command(entry.name).summary(entry.summary));
+    program.addCommand(called ? styled(await entry.load()) : new Command(entry.name).summary(entry.summary));
   }
   return quietUsage(program, argv);
 }

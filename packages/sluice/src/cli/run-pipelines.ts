@@ -58,11 +58,32 @@ async function runAll(
   statuses: () => readonly PipelineStatus[],
 ): Promise<readonly PipelineStatus[]> {
   const stopShowing = output.showStatus(statuses);
+  using patience = afterAbort(signals.abort, ABORT_PATIENCE_MS);
   try {
-    return await Promise.all(pipelines.map((pipeline) => pipeline.run(signals)));
+    const ended = Promise.all(pipelines.map((pipeline) => pipeline.run(signals)));
+    return await Promise.race([ended, patience.over.then(statuses)]);
   } finally {
     stopShowing();
   }
+}
+
+/** How long an aborted pipeline may take to let go; what hangs in the system (a dead disk) is then left behind. */
+const ABORT_PATIENCE_MS = 2_000;
+
+function afterAbort(abort: AbortSignal, ms: number): Disposable & { readonly over: Promise<void> } {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  let timer: NodeJS.Timeout | undefined;
+  const wait = () => {
+    timer = setTimeout(resolve, ms);
+  };
+  abort.addEventListener('abort', wait, { once: true });
+  return {
+    over,
+    [Symbol.dispose]() {
+      abort.removeEventListener('abort', wait);
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** The reader of the standard output has gone (`sluice run | head`): that is the end it wanted. */

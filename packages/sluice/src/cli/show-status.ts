@@ -3,7 +3,7 @@ import { loadHttpSettings } from '../config/http-settings.ts';
 import { nearest } from '../config/suggest.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { PipelineStatus } from '../core/status.ts';
-import { envelope, type Invocation, type Outcome, usageError } from './action.ts';
+import { configFileOf, DEFAULT_CONFIG_FILE, envelope, type Invocation, type Outcome, usageError } from './action.ts';
 import { EXIT } from './exit-code.ts';
 import { listenForSignals } from './signals.ts';
 import type { StatusOptions } from './status.ts';
@@ -25,7 +25,9 @@ export async function showStatus(invocation: Invocation<StatusOptions>): Promise
 type Ask = (signal?: AbortSignal) => Promise<readonly PipelineStatus[]>;
 
 function asker({ options, env, hide }: Invocation<StatusOptions>): Ask {
-  const own = options.url === undefined ? loadHttpSettings({ file: options.config ?? 'sluice.yaml', env }) : undefined;
+  const file = configFileOf(options);
+  const mayBeMissing = file === DEFAULT_CONFIG_FILE;
+  const own = options.url === undefined ? loadHttpSettings({ file, env, mayBeMissing }) : undefined;
   const token = own?.token?.reveal() ?? env['SLUICE_TOKEN'];
   if (token !== undefined && token !== '') hide([token]);
   const url = options.url ?? urlOf(own?.listen ?? { host: '127.0.0.1', port: 8380 });

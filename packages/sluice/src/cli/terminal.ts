@@ -34,9 +34,8 @@ export function processTerminal(options: TerminalOptions): Terminal {
   const { stdout, stderr } = process;
   let readerGone = false;
   // Without a listener a closed pipe would end the process with a stack trace.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') readerGone = true;
-    else throw error;
+  stdout.on('error', () => {
+    readerGone = true;
   });
   stderr.on('error', () => {});
   return {
@@ -51,15 +50,19 @@ export function processTerminal(options: TerminalOptions): Terminal {
     paint: painter(hasColors(stdout, options)),
     paintMessage: painter(hasColors(stderr, options)),
     isInteractive: stderr.isTTY,
-    columns: stderr.columns ?? DEFAULT_COLUMNS,
+    // Some terminals say 0 when they do not know.
+    columns: stderr.columns || DEFAULT_COLUMNS,
   };
 }
 
+/** Resolves when the stream takes more, and also when it is gone. */
 async function drained(stream: NodeJS.WriteStream): Promise<void> {
   const waiting = new AbortController();
   const options = { signal: waiting.signal };
   try {
     await Promise.race([once(stream, 'drain', options), once(stream, 'close', options)]);
+  } catch {
+    // An error of the stream ends the waiting too; the listener on it has noted that the reader is gone.
   } finally {
     waiting.abort();
   }

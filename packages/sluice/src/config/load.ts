@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { TextDecoder } from 'node:util';
 import type { Registry } from '../connectors/registry-entry.ts';
 import type { Secret } from '../settings/secret.ts';
 import { choiceProblems, exposureProblems, nameProblems } from './checks.ts';
@@ -10,10 +8,10 @@ import { completePipeline } from './inherit.ts';
 import { issueMessage, problemsOf } from './issues.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { ConfigError, type ConfigProblem } from './problem.ts';
+import { ConfigError } from './problem.ts';
+import { inFileOrder, readConfigText, readTree } from './read-file.ts';
 import { fileReader } from './reference-file.ts';
 import { configSchema } from './schema.ts';
-import { parseYaml, type TreeNode } from './yaml-tree.ts';
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
@@ -32,8 +30,6 @@ export interface LoadedConfig {
   /** The validated file with its defaults, in the shape of the schema; see `printConfig`. */
   readonly effective: unknown;
 }
-
-const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Reads, resolves and validates a file. Throws `ConfigError` with everything that is wrong; starts nothing. */
 export function loadConfig(options: LoadOptions): LoadedConfig {
@@ -65,40 +61,6 @@ export function checkConfigText(text: string, options: LoadOptions): LoadedConfi
 /** A very short value would mask half of every text. */
 function usefulSecrets({ secrets }: Prepared): readonly string[] {
   return [...new Set(secrets)].filter((secret) => secret.length >= 4);
-}
-
-function readTree(text: string, file: string): TreeNode {
-  const { root, problems } = parseYaml(text, file);
-  if (problems.length > 0) throw new ConfigError(inFileOrder(problems));
-  if (root === undefined) throw whole(file, 'the file is empty', '`sluice init` writes one to start from');
-  if (root.type !== 'map') throw whole(file, 'the file must be a mapping that begins with "version: 1"');
-  return root;
-}
-
-function readConfigText(file: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown reason';
-    if (code === 'ENOENT')
-      throw whole(file, 'there is no such file', 'name another with --config, or run `sluice init`');
-    throw whole(file, `the file cannot be read (${code})`);
-  }
-  if (bytes.length > MAX_FILE_BYTES) throw whole(file, 'the file is larger than 1 MiB');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw whole(file, 'the file is not UTF-8 text');
-  }
-}
-
-function whole(file: string, message: string, hint?: string): ConfigError {
-  return new ConfigError([{ file, line: 1, column: 1, path: '', message, hint }]);
-}
-
-function inFileOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
 type Choice = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;

@@ -1,5 +1,3 @@
-import type { ConnectorContext, Finding, OpenDeadLetterStore } from '../core/connector.ts';
-import { asSluiceError } from '../core/failure.ts';
 import { fileCheckpointConfig, fileDeadLetterConfig, fileSinkConfig, stdoutSinkConfig } from './file/config.ts';
 import { type KafkaDeadLetterConfig, kafkaDeadLetterConfig, kafkaSinkConfig } from './kafka/config.ts';
 import { checkpointStoreConfig, deadLetterConfig, mongodbSourceConfig } from './mongodb/config.ts';
@@ -70,8 +68,8 @@ export const registry: Registry = {
     kafka: deadLetters<typeof kafkaDeadLetters, KafkaDeadLetterConfig>({
       config: kafkaDeadLetters,
       load: async () => {
-        const { openKafkaDeadLetters: open } = await import('./kafka/index.ts');
-        return { open, check: (config, context) => checkTopic(open, config, context) };
+        const { openKafkaDeadLetters: open, checkKafkaDeadLetters: check } = await import('./kafka/index.ts');
+        return { open, check };
       },
       describe: ({ topic }) => topic,
     }),
@@ -85,21 +83,3 @@ export const registry: Registry = {
     }),
   },
 };
-
-/** Whether the topic of the dead letters is there and right; nothing is created. */
-async function checkTopic(
-  open: OpenDeadLetterStore<KafkaDeadLetterConfig>,
-  config: KafkaDeadLetterConfig,
-  context: ConnectorContext,
-): Promise<readonly Finding[]> {
-  const check = 'kafka.dead-letters';
-  try {
-    await using _store = await open({ ...config, createTopics: { ...config.createTopics, enabled: false } }, context);
-    return [{ check, level: 'ok', message: `the topic ${config.topic} is there` }];
-  } catch (error) {
-    const { code, message, hint } = asSluiceError(error);
-    if (code !== 'kafka.topic-missing' || !config.createTopics.enabled)
-      return [{ check, level: 'error', message, fix: hint }];
-    return [{ check, level: 'ok', message: `the topic ${config.topic} will be created` }];
-  }
-}

@@ -6,7 +6,7 @@ import { KeyWriter } from '../bson/json-key.ts';
 import type { BsonValue, ChangeEvent, Namespace } from '../core/change-event.ts';
 
 const MAX_REMEMBERED = 4096;
-const SUBJECT_BYTES = 128;
+const SUBJECT_BYTES = 1024;
 /** Characters that an attribute must not hold. */
 const CONTROL = /\p{Cc}/u;
 
@@ -61,13 +61,10 @@ export class AttributeMaker {
   }
 
   #json(id: BsonValue): string {
-    for (;;) {
-      this.#buffer.rewind();
-      this.#buffer.begin(id.bytes.length * 2 + SUBJECT_BYTES);
-      this.#values.value(id.type, asBuffer(id.bytes));
-      const bytes = this.#buffer.end();
-      if (bytes !== undefined) return bytes.toString();
-    }
+    this.#buffer.rewind();
+    this.#buffer.begin(id.bytes.length);
+    this.#values.value(id.type, asBuffer(id.bytes));
+    return this.#buffer.end().toString();
   }
 }
 

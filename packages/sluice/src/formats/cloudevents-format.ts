@@ -6,9 +6,7 @@ import type { EncodedRecord, Format } from '../core/format.ts';
 import { AttributeMaker } from './cloudevents-attributes.ts';
 import type { Encoding, FormatConfig } from './format-config.ts';
 import { RecordKeys } from './record-keys.ts';
-import { contentTypeOf, documentEncoder } from './value-encoder.ts';
-
-const OVERHEAD_BYTES = 2048;
+import { contentTypeOf, documentEncoder, jsonSizeHint } from './value-encoder.ts';
 
 /**
  * `cloudevents`: CloudEvents 1.0 around MongoDB's own event. `structured` is one JSON envelope with the event in
@@ -47,14 +45,11 @@ function structuredFormat(config: FormatConfig): Format {
     encode({ event }: Envelope): EncodedRecord {
       const key = keys.of(event);
       const head = Buffer.from(JSON.stringify({ ...attributes.make(event, key.toString()), datacontenttype }));
-      for (;;) {
-        output.begin(event.raw.length * 2 + head.length + OVERHEAD_BYTES);
-        output.raw(head.subarray(0, -1));
-        writeData(asBuffer(event.raw));
-        output.ascii('}');
-        const value = output.end();
-        if (value !== undefined) return { key, value, headers: undefined, tombstoneFollows: false };
-      }
+      output.begin(jsonSizeHint(event.raw) + head.length);
+      output.raw(head.subarray(0, -1));
+      writeData(asBuffer(event.raw));
+      output.ascii('}');
+      return { key, value: output.end(), headers: undefined, tombstoneFollows: false };
     },
   };
 }

@@ -9,8 +9,9 @@ import { DebeziumSource, type DebeziumTransaction, finer } from './debezium-sour
 import { writeUpdateDescription } from './debezium-update.ts';
 import type { FormatConfig } from './format-config.ts';
 import { missingKey } from './record-keys.ts';
+import { jsonSizeHint } from './value-encoder.ts';
 
-const OVERHEAD_BYTES = 2048;
+const ENVELOPE_BYTES = 1024;
 
 /**
  * `debezium`: the envelope of Debezium's MongoDB connector (documentation of 3.x), without schemas, as its JSON
@@ -62,28 +63,30 @@ class DebeziumEncoder {
     const id = documentKey === undefined ? undefined : findField(documentKey, '_id');
     if (id === undefined) throw missingKey();
     const source = asBuffer(id.bytes);
-    const text = this.#text(source.length, () => this.#keys.value(id.type, source));
-    return this.#record(text.length * 2, (output) => {
-      output.ascii('{"id":');
-      output.text(text, 0, text.length);
-      output.ascii('}');
-    });
+    const text = this.#text(source, () => this.#keys.value(id.type, source));
+    const output = this.#output;
+    output.begin(text.length * 2);
+    output.ascii('{"id":');
+    output.text(text, 0, text.length);
+    output.ascii('}');
+    return output.end();
   }
 
   #value(event: ChangeEvent, op: string): Buffer {
     const now = this.#nowMs();
-    return this.#record(event.raw.length * 2, (output) => {
-      output.ascii('{"before":');
-      this.#embed(output, event.before());
-      output.ascii(',"after":');
-      this.#embed(output, op === 'd' ? undefined : event.after());
-      output.ascii(',"updateDescription":');
-      this.#writeUpdate(output, event);
-      output.ascii(',"source":');
-      this.#source.write(output, event, this.#transaction(event));
-      output.ascii(`,"op":"${op}"`);
-      output.raw(this.#processedAt(now));
-    });
+    const output = this.#output;
+    output.begin(event.raw.length * 2 + ENVELOPE_BYTES);
+    output.ascii('{"before":');
+    this.#embed(output, event.before());
+    output.ascii(',"after":');
+    this.#embed(output, op === 'd' ? undefined : event.after());
+    output.ascii(',"updateDescription":');
+    this.#writeUpdate(output, event);
+    output.ascii(',"source":');
+    this.#source.write(output, event, this.#transaction(event));
+    output.ascii(`,"op":"${op}"`);
+    output.raw(this.#processedAt(now));
+    return output.end();
   }
 
   /** The end of the envelope, which stays the same for all events of one millisecond. */
@@ -102,7 +105,7 @@ class DebeziumEncoder {
     const updated = findField(update, 'updatedFields');
     const updatedFields =
       updated?.type === BsonType.document
-        ? this.#text(updated.bytes.length, () => this.#updates.document(asBuffer(updated.bytes)))
+        ? this.#text(updated.bytes, () => this.#updates.document(asBuffer(updated.bytes)))
         : undefined;
     writeUpdateDescription(output, asBuffer(update), updatedFields);
   }
@@ -113,7 +116,7 @@ class DebeziumEncoder {
     if (number === undefined || lsid?.type !== BsonType.document) return undefined;
     const source = asBuffer(lsid.bytes);
     return {
-      session: this.#text(source.length, () => this.#documents.document(source)),
+      session: this.#text(source, () => this.#documents.document(source)),
       number: asBuffer(number.bytes),
     };
   }
@@ -122,28 +125,16 @@ class DebeziumEncoder {
   #embed(output: JsonBuffer, document: Uint8Array | undefined): void {
     if (document === undefined) return output.ascii('null');
     const source = asBuffer(document);
-    const text = this.#text(source.length, () => this.#documents.document(source));
+    const text = this.#text(source, () => this.#documents.document(source));
     output.text(text, 0, text.length);
   }
 
   /** What `write` puts into the scratch buffer; only valid until the next call. */
-  #text(sourceBytes: number, write: () => void): Buffer {
-    for (;;) {
-      this.#scratch.rewind();
-      this.#scratch.begin(sourceBytes * 2 + OVERHEAD_BYTES);
-      write();
-      const text = this.#scratch.end();
-      if (text !== undefined) return text;
-    }
-  }
-
-  #record(sizeHint: number, write: (output: JsonBuffer) => void): Buffer {
-    for (;;) {
-      this.#output.begin(sizeHint + OVERHEAD_BYTES);
-      write(this.#output);
-      const bytes = this.#output.end();
-      if (bytes !== undefined) return bytes;
-    }
+  #text(source: Uint8Array, write: () => void): Buffer {
+    this.#scratch.rewind();
+    this.#scratch.begin(jsonSizeHint(source));
+    write();
+    return this.#scratch.end();
   }
 }
 

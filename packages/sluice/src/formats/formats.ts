@@ -1,3 +1,4 @@
+import type { Envelope } from '../core/envelope.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Format } from '../core/format.ts';
 import { createChangeFormat } from './change-format.ts';
@@ -14,7 +15,7 @@ const FACTORIES: Record<FormatName, (config: FormatConfig, nowMs: () => number) 
 };
 
 /**
- * The format that the configuration names: one instance per sink. `nowMs` is the clock behind Debezium's processing
+ * The format that the configuration names: one instance per sink. `invalidate` events have no form in any. `nowMs` is the clock behind Debezium's processing
  * time. Throws `config` (`format.unsupported-encoding`) when the parts do not go together.
  */
 export function createFormat(config: FormatConfig, nowMs: () => number = Date.now): Format {
@@ -25,5 +26,14 @@ export function createFormat(config: FormatConfig, nowMs: () => number = Date.no
       hint: 'Leave the encoding out, or use the format "change" or "document" with BSON.',
     });
   }
-  return FACTORIES[config.name](config, nowMs);
+  const format = FACTORIES[config.name](config, nowMs);
+  return { ...format, encode: (envelope) => (isStreamEnd(envelope) ? undefined : format.encode(envelope)) };
+}
+
+/**
+ * An `invalidate` only says that the server closed this kind of stream; the drop or rename before it says what
+ * happened. Without it the records do not depend on how the source happens to watch.
+ */
+function isStreamEnd({ event }: Envelope): boolean {
+  return event.op === 'invalidate';
 }

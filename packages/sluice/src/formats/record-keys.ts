@@ -10,8 +10,6 @@ import type { Encoding } from './format-config.ts';
 const MAX_REMEMBERED = 4096;
 /** Keys are small: some hundred of them fill a chunk. */
 const CHUNK_BYTES = 32 * 1024;
-/** A key is its BSON plus the names of types. */
-const KEY_OVERHEAD_BYTES = 64;
 
 /**
  * The keys of records: the document key as Extended JSON in a canonical form (see `KeyWriter`), for DDL events the
@@ -36,12 +34,9 @@ export class RecordKeys {
   }
 
   #encode(key: Buffer): Buffer {
-    for (;;) {
-      this.#buffer.begin(key.length * 2 + KEY_OVERHEAD_BYTES);
-      this.#writer.document(key);
-      const bytes = this.#buffer.end();
-      if (bytes !== undefined) return bytes;
-    }
+    this.#buffer.begin(key.length * 2);
+    this.#writer.document(key);
+    return this.#buffer.end();
   }
 
   #ofNamespace(namespace: Namespace): Buffer {

@@ -3,9 +3,6 @@ import { JsonBuffer } from '../bson/json-buffer.ts';
 import { DocumentWriter } from '../bson/json-document.ts';
 import type { Encoding } from './format-config.ts';
 
-/** JSON of a change event is a little longer than its BSON; a record that needs more is written twice. */
-const OVERHEAD_BYTES = 512;
-
 /** Turns a BSON document into the bytes of a value. The bytes may be kept: their memory is not used again. */
 export type EncodeDocument = (document: Uint8Array) => Buffer;
 
@@ -16,13 +13,15 @@ export function documentEncoder(encoding: Encoding): EncodeDocument {
   const writer = new DocumentWriter(buffer, { style: encoding });
   return (document) => {
     const source = asBuffer(document);
-    for (;;) {
-      buffer.begin(source.length + (source.length >> 2) + OVERHEAD_BYTES);
-      writer.document(source);
-      const bytes = buffer.end();
-      if (bytes !== undefined) return bytes;
-    }
+    buffer.begin(jsonSizeHint(source));
+    writer.document(source);
+    return buffer.end();
   };
+}
+
+/** About the size of a document as JSON, which is a little longer than its BSON; one that needs more moves once. */
+export function jsonSizeHint(document: Uint8Array): number {
+  return document.length + (document.length >> 2);
 }
 
 /** MIME type of what `documentEncoder` produces. */

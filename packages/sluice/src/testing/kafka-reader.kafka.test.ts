@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { Producer } from '@platformatic/kafka';
 import kafkajs from 'kafkajs';
 import { readTopic, type TopicRecord } from './kafka-reader.ts';
 import { kafkajsClient } from './kafkajs-client.ts';
@@ -44,6 +45,22 @@ test('a topic is read completely, with keys, headers, tombstones and zstd', asyn
   assert.equal(records[7]?.value, null);
   assert.equal(records[8]?.key?.toString(), 'key 8');
   assert.deepEqual(records[8]?.headers, { op: 'insert', n: '8' });
+});
+
+test('every compression can be read', async () => {
+  const { target, topic } = await newTopic(1);
+  const value = 'the quick brown fox '.repeat(500);
+  for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    const producer = new Producer({ clientId: 'reader', bootstrapBrokers: [...target.brokers], compression });
+    await producer.send({ messages: [1, 2].map(() => ({ topic, value: Buffer.from(`${compression} ${value}`) })) });
+    await producer.close();
+  }
+  const words = (await readTopic(target, topic)).map((record) => record.value?.toString() ?? '');
+  assert.deepEqual(
+    words.map((text) => text.split(' ', 1)[0]),
+    ['none', 'none', 'gzip', 'gzip', 'snappy', 'snappy', 'lz4', 'lz4', 'zstd', 'zstd'],
+  );
+  assert.ok(words.every((text) => text.endsWith(value)));
 });
 
 test('an empty topic has no records, and a topic that does not exist is an error', async () => {

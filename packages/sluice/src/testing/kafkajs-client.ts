@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import { decompressLz4, decompressSnappy } from './decompress.ts';
 import type { KafkaSecurity } from './servers/kafka-security.ts';
 
 /** How an independent client reaches the broker. */
@@ -35,11 +36,16 @@ export function kafkajsClient(target: KafkaTarget): Kafka {
   return new kafkajs.Kafka(kafkajsConfig(target));
 }
 
-/** kafkajs has only gzip of its own; Node has zstd. */
-function registerZstd(): void {
-  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+/** kafkajs has only gzip of its own. lz4 and snappy can only be read here. */
+function registerCodecs(): void {
+  const { CompressionCodecs, CompressionTypes } = kafkajs;
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
     compress: async (encoder: { readonly buffer: Buffer }) => zstdCompressSync(encoder.buffer),
     decompress: async (compressed: Buffer) => zstdDecompressSync(compressed),
+  });
+  CompressionCodecs[CompressionTypes.LZ4] = () => ({ decompress: async (packed: Buffer) => decompressLz4(packed) });
+  CompressionCodecs[CompressionTypes.Snappy] = () => ({
+    decompress: async (packed: Buffer) => decompressSnappy(packed),
   });
 }
 
@@ -62,5 +68,5 @@ function skipPointlessTimers(): void {
   };
 }
 
-registerZstd();
+registerCodecs();
 skipPointlessTimers();

@@ -3,8 +3,10 @@ import { ProtocolError } from '@platformatic/kafka';
 import type { SluiceError } from '../../core/failure.ts';
 import { classifyKafkaError, failureOf, type KafkaPhase } from './classify.ts';
 import type { KafkaClient } from './client.ts';
+import { errorFacts } from './error-facts.ts';
 import { INIT_PRODUCER_ID, PRODUCE, type ProducePartition, type ProduceResponse } from './protocol.ts';
 import { sealBatch } from './record-batch.ts';
+import { retryWhileComing } from './retry-coming.ts';
 import type { TopicRegistry } from './topics.ts';
 
 /** Records for one partition, encoded and compressed. */
@@ -30,9 +32,6 @@ const NO_LEADER = -1;
  * duplicates nor reorders; the delays cover an election of a partition leader.
  */
 const RETRY_DELAYS_MS = [20, 50, 100, 200, 400, 800, 1600];
-
-/** With these the batch is in the log already: a retry whose first try had arrived. */
-const STORED_ALREADY = 46;
 
 /**
  * Sends batches with sequence numbers (idempotent, acknowledged by all replicas in sync). The caller sends one round
@@ -72,6 +71,8 @@ export class BatchProducer {
       const failures = await this.#try(pending, signal);
       const again: OutgoingBatch[] = [];
       for (const [batch, error] of failures) {
+        // A first try had arrived although its answer did not: then the batch is in the log.
+        if (attempt > 0 && isDuplicate(error)) continue;
         if (error.kind === 'rejected') refused.set(batch, error);
         else if (!isPassing(error) || attempt >= RETRY_DELAYS_MS.length || performance.now() > deadline) throw error;
         else again.push(batch);
@@ -141,7 +142,7 @@ export class BatchProducer {
     );
     for (const batch of batches) {
       const answer = answers.get(keyOf(batch));
-      if (answer?.errorCode === 0 || answer?.errorCode === STORED_ALREADY) continue;
+      if (answer?.errorCode === 0) continue;
       const cause = new ProtocolError(answer?.errorCode ?? 'UNKNOWN_SERVER_ERROR', answer?.errorMessage ?? null);
       yield [batch, classifyKafkaError(cause, this.#phase)];
     }
@@ -158,12 +159,14 @@ export class BatchProducer {
   }
 }
 
-/** A producer id of its own for a writer without transactions. */
+/** A producer id of its own for a writer without transactions. A broker that has just started has none for a moment. */
 export async function newProducerIdentity(client: KafkaClient, signal: AbortSignal): Promise<ProducerIdentity> {
-  return client.run('produce', signal, async () => {
-    const connection = await client.connectToAny();
-    return client.api(INIT_PRODUCER_ID).async(connection, null, 0);
-  });
+  const ask = () =>
+    client.run('produce', signal, async () => {
+      const connection = await client.connectToAny();
+      return client.api(INIT_PRODUCER_ID).async(connection, null, 0);
+    });
+  return retryWhileComing(ask, { limitMs: client.requestTimeoutMs, signal });
 }
 
 const PASSING = new Set([
@@ -177,6 +180,10 @@ const PASSING = new Set([
 
 function isPassing(error: SluiceError): boolean {
   return error.kind === 'transient' && PASSING.has(error.code);
+}
+
+function isDuplicate(error: SluiceError): boolean {
+  return errorFacts(error).protocolErrors.includes('DUPLICATE_SEQUENCE_NUMBER');
 }
 
 function keyOf({ topic, partition }: OutgoingBatch): `${string}:${number}` {

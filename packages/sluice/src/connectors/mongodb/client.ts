@@ -3,6 +3,7 @@ import { SluiceError } from '../../core/failure.ts';
 import { classify } from './classify.ts';
 import type { MongodbConnection } from './config.ts';
 import type { MongoPhase } from './error-rules.ts';
+import { safeCause, safeMessage } from './safe-error.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_SERVER_SELECTION_MS = 10_000;
@@ -30,8 +31,9 @@ export async function openClient(connection: MongodbConnection, use: ClientUse):
   use.signal.throwIfAborted();
   const uri = connection.uri.reveal();
   refuseUnsafe(uri, connection.tls?.insecure === true);
+  const client = createClient(uri, clientOptions(connection, use.purpose));
   try {
-    return await connect(new MongoClient(uri, clientOptions(connection, use.purpose)), use.signal);
+    return await connect(client, use.signal);
   } catch (error) {
     if (use.signal.aborted) throw use.signal.reason;
     throw classify(error, 'connect', 'connect to MongoDB');
@@ -93,6 +95,20 @@ export function noAnswer(doing: string): SluiceError {
     code: 'mongodb.no-answer',
     hint: 'Check the network between Sluice and MongoDB, and the load of the server.',
   });
+}
+
+/** Whatever the constructor throws (the driver's own errors, but also a `TypeError` of a URL) is about what it was given. */
+function createClient(uri: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(uri, options);
+  } catch (error) {
+    throw new SluiceError(`the MongoDB URI or an option is not valid (${safeMessage(error)})`, {
+      kind: 'config',
+      code: 'mongodb.uri-invalid',
+      hint: 'Correct source.mongodb.uri or source.mongodb.tls; special characters in a password must be percent-encoded.',
+      cause: safeCause(error),
+    });
+  }
 }
 
 async function connect(client: MongoClient, signal: AbortSignal): Promise<MongoClient> {

@@ -4,6 +4,8 @@ import { GlobError, parseNamespacePattern } from './namespace-glob.ts';
 import { looksLikeToken, parseClusterTime } from './start-at.ts';
 import { stageProblem } from './user-pipeline.ts';
 
+const SELECTION_LIMITS = { min: '500ms', max: '10m' };
+
 const uri = secretUri(['mongodb', 'mongodb+srv']);
 
 const tls = z
@@ -99,7 +101,7 @@ export const mongodbSourceConfig = z
     answerTimeout: duration('5s', { min: '500ms', max: '10m' }).describe(
       'How much longer than maxAwaitTime an answer may take before the server is asked whether it still works on it.',
     ),
-    serverSelectionTimeout: duration('10s', { min: '500ms', max: '10m' }).describe(
+    serverSelectionTimeout: duration('10s', SELECTION_LIMITS).describe(
       'How long to look for a server to talk to before the attempt fails and is repeated with backoff.',
     ),
     batchSize: wholeNumber(1, 100_000).default(10_000).describe('Most changes in one answer of the server.'),
@@ -132,9 +134,24 @@ export interface MongodbConnection {
 function storeConfig(collection: string) {
   return {
     uri: uri.optional().describe('Connection string; the one of the source when left out.'),
-    database: z.string().min(1).max(63).regex(DATABASE_NAME, 'is not a database name').default('sluice'),
-    collection: z.string().min(1).max(200).regex(COLLECTION_NAME, 'is not a collection name').default(collection),
+    database: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(DATABASE_NAME, 'is not a database name')
+      .default('sluice')
+      .describe('Database to write to.'),
+    collection: z
+      .string()
+      .min(1)
+      .max(200)
+      .regex(COLLECTION_NAME, 'is not a collection name')
+      .default(collection)
+      .describe('Collection to write to; made with the first write.'),
     tls: tls.optional(),
+    serverSelectionTimeout: duration(undefined, SELECTION_LIMITS)
+      .optional()
+      .describe('How long to look for a server to talk to; 10 s when left out.'),
   };
 }
 

@@ -5,6 +5,8 @@ import { decodeResumeToken } from '../../bson/resume-token.ts';
 import { comparePositions } from '../../core/position.ts';
 import { testMongo } from '../../testing/servers/mongo.ts';
 import { waitFor } from '../../testing/wait-for.ts';
+import { mongodbSourceConfig } from './config.ts';
+import { openMongodbSource } from './source.ts';
 import { Reading, StreamFixture } from './stream-fixture.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -199,14 +201,27 @@ test('a pipeline that the server refuses is a configuration error', LIMIT, async
   await assert.rejects(reading.start(), { kind: 'config', code: 'mongodb.pipeline-refused', message: /\$nonsense/ });
 });
 
-test('a pipeline that changes the _id in a way only the server sees is a configuration error', LIMIT, async () => {
+test('a pipeline that changes the _id is told by the server', LIMIT, async () => {
   const fixture = await fresh();
-  const pipeline = [{ $replaceWith: { $mergeObjects: ['$$ROOT', { other: 1 }] } }];
-  await using source = await fixture.source({ pipeline });
-  await using reading = await new Reading(source).start();
+  await using accepted = await fixture.source();
+  // Past the check of the configuration, which refuses it.
+  const config = mongodbSourceConfig.parse({ uri, include: [`${fixture.db.databaseName}.*`] });
+  const pipeline = [{ $set: { _id: { $literal: 1 } } }];
+  await using source = await openMongodbSource({ ...config, pipeline }, fixture.context);
+  await using reading = await new Reading(accepted).start();
   await insert(fixture, 'a', [1]);
-  await reading.count(1);
-  assert.ok(reading.events[0]?.field('other'));
+  const { from } = reading;
+  await using broken = new Reading(source, { ...from, binding: source.binding });
+  await assert.rejects(broken.count(1), { kind: 'config', code: 'mongodb.pipeline-changes-id' });
+});
+
+test('a required image that is missing stops with what can be done', LIMIT, async () => {
+  const fixture = await fresh();
+  await fixture.db.collection<Row>('a').insertOne({ _id: 1 });
+  await using source = await fixture.source({ fullDocument: 'required' });
+  await using reading = await new Reading(source).start();
+  await fixture.db.collection<Row>('a').updateOne({ _id: 1 }, { $set: { n: 1 } });
+  await assert.rejects(reading.count(1), { kind: 'config', code: 'mongodb.image-missing', hint: /whenAvailable/ });
 });
 
 test('DDL events come with ddl: true', LIMIT, async () => {

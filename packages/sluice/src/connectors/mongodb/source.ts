@@ -152,9 +152,14 @@ class MongodbSource implements Source {
 
   /** The server accepts a start in the future without a word, and then nothing comes. */
   async #refuseFuture(time: Position['clusterTime'], signal: AbortSignal): Promise<void> {
-    const { client, config } = this.#parts;
-    const context = { client, phase: 'connect', doing: 'ask for the cluster time', signal } as const;
-    const now = operationTimeOf(await runCommand(context, 'admin', { ping: 1 }, config.readPreference));
+    const context = {
+      client: this.#parts.client,
+      phase: 'connect',
+      doing: 'ask for the cluster time',
+      signal,
+    } as const;
+    // Not by the read preference: a secondary that lags behind would call the present the future.
+    const now = operationTimeOf(await runCommand(context, 'admin', { ping: 1 }, 'primaryPreferred'));
     if (compareClusterTime(time, now) <= 0) return;
     throw new SluiceError(
       `startAt is in the future: ${formatClusterTime(time)}, while the deployment is at ${formatClusterTime(now)}`,

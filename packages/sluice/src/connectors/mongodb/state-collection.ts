@@ -82,9 +82,9 @@ export async function openStateCollection(
   config: MongodbCheckpointStoreConfig,
   context: ConnectorContext,
 ): Promise<StateCollection> {
-  const { uri, tls, database, collection } = config;
+  const { uri, tls, serverSelectionTimeout, database, collection } = config;
   if (uri === undefined) throw noUri(`${database}.${collection}`);
-  const client = await openClient({ uri, tls }, { purpose: 'state', signal: context.signal });
+  const client = await openClient({ uri, tls, serverSelectionTimeout }, { purpose: 'state', signal: context.signal });
   return new StateCollection(client, database, collection);
 }
 

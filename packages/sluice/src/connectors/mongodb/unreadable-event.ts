@@ -1,16 +1,21 @@
-import { findField } from '../../bson/elements.ts';
+import { createHash } from 'node:crypto';
+import { asBuffer, BsonType, findField } from '../../bson/elements.ts';
 import { tokenData } from '../../bson/reply.ts';
 import { clusterTimeOfToken } from '../../bson/resume-token.ts';
 import type { BsonValue, ChangeEvent, Namespace, Operation, Version } from '../../core/change-event.ts';
 import type { Position } from '../../core/position.ts';
 
 /**
- * An event whose outermost document cannot be walked. It keeps its place in the stream and its bytes; everything else
- * throws the `rejected` error that says why, so that it ends as a dead letter.
+ * An event whose outermost document cannot be walked to its end. It keeps its place in the stream, its bytes, and what
+ * can be read in front of the damage; its contents throw the `rejected` error that says why, so that it ends as a dead
+ * letter.
  */
 export class UnreadableEvent implements ChangeEvent {
   readonly raw: Uint8Array;
   readonly position: Position;
+  /** Where it cannot be read, an operation of a document: no format may pass over the event. */
+  readonly op: Operation;
+  readonly namespace: Namespace;
   readonly degraded = undefined;
   readonly #error: unknown;
 
@@ -18,11 +23,13 @@ export class UnreadableEvent implements ChangeEvent {
   constructor(raw: Uint8Array, error: unknown, previous: Position) {
     this.raw = raw;
     this.#error = error;
-    this.position = positionIn(raw) ?? previous;
+    this.position = readable(() => positionIn(raw)) ?? previous;
+    this.op = readable(() => textField(raw, 'operationType')) ?? 'update';
+    this.namespace = readable(() => namespaceIn(raw)) ?? { db: '', coll: '' };
   }
 
   get id(): string {
-    return this.position.token.slice(0, 512);
+    return `unreadable-${createHash('sha256').update(this.position.token).update(this.raw).digest('hex')}`;
   }
 
   get version(): Version {
@@ -31,14 +38,6 @@ export class UnreadableEvent implements ChangeEvent {
 
   get sourceTimeMs(): number {
     return this.position.clusterTime.t * 1000;
-  }
-
-  get op(): Operation {
-    throw this.#error;
-  }
-
-  get namespace(): Namespace {
-    throw this.#error;
   }
 
   key(): Uint8Array | undefined {
@@ -62,13 +61,29 @@ export class UnreadableEvent implements ChangeEvent {
   }
 }
 
-/** The `_id` comes first in an event, so it can be read although something behind it is broken. */
-function positionIn(raw: Uint8Array): Position | undefined {
+/** Fields are found in order, so those in front of the damage can be read. */
+function readable<T>(read: () => T | undefined): T | undefined {
   try {
-    const id = findField(raw, '_id');
-    const token = id === undefined ? undefined : tokenData(id.bytes);
-    return token === undefined ? undefined : { token, clusterTime: clusterTimeOfToken(token) };
+    return read();
   } catch {
     return undefined;
   }
+}
+
+function positionIn(raw: Uint8Array): Position | undefined {
+  const id = findField(raw, '_id');
+  const token = id === undefined ? undefined : tokenData(id.bytes);
+  return token === undefined ? undefined : { token, clusterTime: clusterTimeOfToken(token) };
+}
+
+function namespaceIn(raw: Uint8Array): Namespace | undefined {
+  const ns = findField(raw, 'ns');
+  const db = ns === undefined ? undefined : textField(ns.bytes, 'db');
+  return ns === undefined || db === undefined ? undefined : { db, coll: textField(ns.bytes, 'coll') ?? '' };
+}
+
+function textField(document: Uint8Array, name: string): string | undefined {
+  const field = findField(document, name);
+  if (field?.type !== BsonType.string) return undefined;
+  return asBuffer(field.bytes).toString('utf8', 4, field.bytes.length - 1);
 }

@@ -29,6 +29,8 @@ export interface KafkaServer extends AsyncDisposable {
   /** Another listener of the same broker without TLS and login, for looking on from outside. */
   readonly plainBrokers: readonly string[];
   readonly security: KafkaSecurity;
+  /** Folder with its settings, log and data. */
+  readonly dir: string;
   /** Process number of the present run. */
   readonly pid: number;
   /** Stops it, SIGTERM by default (a clean stop; SIGSTOP pauses). Data, users and ports stay. */
@@ -94,6 +96,7 @@ async function startIn(home: ServerHome, installation: KafkaInstallation, option
     brokers: [`127.0.0.1:${client}`],
     plainBrokers: [`127.0.0.1:${plain}`],
     security,
+    dir: home.dir,
     get pid() {
       return broker.pid;
     },

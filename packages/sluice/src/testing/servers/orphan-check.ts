@@ -21,8 +21,10 @@ export interface ServerOwner {
  */
 export async function startServerOwner(code: string, base: string): Promise<ServerOwner> {
   const source = code.replaceAll(/from '(\.[^']+)'/g, (_, path: string) => `from '${new URL(path, base).href}'`);
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', source], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  // It must not outlive this test either: its standard input ends with this process.
+  const leash = `process.stdin.on('end', () => process.exit()).resume();\n`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', leash + source], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout });
   const ended = once(child, 'exit').then(([code]) => {

@@ -36,8 +36,17 @@ interface ProgramFailure extends Error {
 function describeFailure(command: string, failure: ProgramFailure, timeoutMs: number): string {
   if (failure.code === 'ENOENT') return `\`${command}\` is not installed`;
   if (failure.killed === true) return `\`${command}\` did not finish within ${timeoutMs / 1000} s`;
-  const output = `${failure.stdout ?? ''}${failure.stderr ?? ''}`.trim().split('\n').slice(-6).join('\n');
+  const output = lastLines(`${failure.stdout ?? ''}${failure.stderr ?? ''}`, 6);
   return `\`${command}\` failed (${failure.code ?? 'signal'}): ${output || failure.message}`;
+}
+
+/** The last lines of a program's output, without the stack frames of Java, which would push out what matters. */
+export function lastLines(output: string, count: number): string {
+  const lines = output.trimEnd().split('\n');
+  return lines
+    .filter((line) => !/^\s+at \S+\(/.test(line))
+    .slice(-count)
+    .join('\n');
 }
 
 /** The path of an executable on the PATH, or undefined. */

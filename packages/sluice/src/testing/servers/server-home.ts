@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../core/failure.ts';
+import { lastLines } from './server-cache.ts';
 
 /**
  * Waits until its standard input closes, which the kernel does when the process that started it is gone, however it
@@ -137,7 +138,7 @@ function startProcess(dir: string, command: ServerCommand): ServerProcess {
     },
     async logTail(lines = 15) {
       const text = await readFile(logFile, 'utf8').catch(() => '');
-      return text.trimEnd().split('\n').slice(-lines).join('\n');
+      return lastLines(text, lines);
     },
   };
 }

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { SluiceError } from '../../core/failure.ts';
+import type { ReadFrom, Source } from '../../core/source.ts';
+import { type MongoServer, startMongo } from '../../testing/servers/mongo.ts';
+import { waitFor } from '../../testing/wait-for.ts';
+import { Reading, StreamFixture } from './stream-fixture.ts';
+
+/*
+ * Three members: changed primaries, and reading from secondaries.
+ */
+
+const LIMIT = { timeout: 120_000 };
+
+let server: MongoServer;
+let fixture: StreamFixture;
+before(async () => {
+  server = await startMongo({ members: 3, auth: true, tls: true });
+  fixture = await StreamFixture.open(server.uri);
+});
+after(async () => {
+  await fixture[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+const rows = () => fixture.db.collection<{ _id: number }>('a', { writeConcern: { w: 'majority' } });
+
+/** Reads like the supervisor does: a failed read is followed by a new one behind the last position. */
+async function readThroughFailures(source: Source, from: ReadFrom, count: number): Promise<unknown[]> {
+  const ids: unknown[] = [];
+  let at = from;
+  await waitFor(
+    async () => {
+      await using reading = new Reading(source, at);
+      try {
+        await reading.until((r) => ids.length + r.events.length >= count);
+      } catch (error) {
+        assert.ok(error instanceof SluiceError && error.kind === 'transient', String(error));
+      }
+      ids.push(...reading.ids);
+      if (reading.position !== undefined) at = reading.from;
+      return ids.length >= count;
+    },
+    { timeoutMs: 60_000, intervalMs: 100, message: `${count} events came` },
+  );
+  return ids;
+}
+
+async function insertThroughFailures(from: number, count: number): Promise<void> {
+  for (let _id = from; _id < from + count; _id++) {
+    // An insert whose answer was lost may be there already.
+    const write = () => rows().updateOne({ _id }, { $setOnInsert: { n: _id } as object }, { upsert: true });
+    await waitFor(write, {
+      timeoutMs: 60_000,
+      intervalMs: 100,
+      retryErrors: true,
+      message: `document ${_id} is written`,
+    });
+  }
+}
+
+test('a step-down and the death of a primary lose and repeat nothing', LIMIT, async () => {
+  await using source = await fixture.source({ serverSelectionTimeout: '5s' });
+  await using reading = await new Reading(source).start();
+  const { from } = reading;
+  await reading[Symbol.asyncDispose]();
+  const writes = (async () => {
+    await insertThroughFailures(0, 10);
+    await fixture.client
+      .db('admin')
+      .command({ replSetStepDown: 20, force: true })
+      .catch(() => {});
+    await insertThroughFailures(10, 10);
+    const hello = await fixture.client.db('admin').command({ hello: 1 });
+    const primary = server.members.find(({ port }) => String(hello['primary']).endsWith(`:${port}`));
+    assert.ok(primary);
+    await primary.kill();
+    await insertThroughFailures(20, 10);
+    await primary.start();
+  })();
+  const ids = await readThroughFailures(source, from, 30);
+  await writes;
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 30 }, (_, n) => n),
+  );
+});
+
+for (const readPreference of ['secondary', 'nearest', 'primaryPreferred'] as const) {
+  test(`with ${readPreference} the whole stream comes from one member`, LIMIT, async () => {
+    const coll = fixture.db.collection<{ _id: number }>(readPreference, { writeConcern: { w: 'majority' } });
+    const include = [`${fixture.db.databaseName}.${readPreference}`];
+    await using source = await fixture.source({ include, readPreference, batchSize: 2 });
+    await using reading = await new Reading(source).start();
+    for (let _id = 0; _id < 20; _id++) await coll.insertOne({ _id });
+    await reading.count(20);
+    assert.deepEqual(
+      reading.ids,
+      Array.from({ length: 20 }, (_, n) => n),
+    );
+    assert.ok((await source.window(new AbortController().signal)) !== undefined);
+  });
+}
