@@ -36,9 +36,10 @@ pipelines:
         uri: \${env:${answers.mongoUriEnv}}
         # Patterns over database.collection.
         include: ${JSON.stringify(answers.include)}
-        # The document that comes with an update, as it is when the event is read. With changeStreamPreAndPostImages on
-        # the collection, "whenAvailable" gives it as it was right after the change.
-        fullDocument: updateLookup
+        # The document that comes with an update, as it was right after the change; the collection needs
+        # changeStreamPreAndPostImages ("sluice doctor" prints the command). "updateLookup" needs nothing and gives the
+        # document as it is when the event is read, which may be later.
+        fullDocument: whenAvailable
 ${SINKS[answers.sink](answers)}
     # Where the position is kept. Without this section: the collection sluice.checkpoints beside the source.
     # checkpoint:

@@ -134,7 +134,8 @@ test('a second signal ends a run that cannot save its checkpoint, with the code 
   await using session = client.startSession();
   session.startTransaction();
   // Whoever writes to these documents now waits for the end of the transaction.
-  await state.collection('checkpoints').updateMany({}, { $set: { held: true } }, { session });
+  const held = await state.collection('checkpoints').updateMany({}, { $set: { held: true } }, { session });
+  assert.equal(held.matchedCount, 1);
   await setup.db.collection('a').insertOne({});
   await waitForStatus(url, delivered(2), { pipeline: 'orders', process: child });
   child.signal('SIGINT');

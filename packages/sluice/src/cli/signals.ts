@@ -17,7 +17,7 @@ export function listenForSignals(told: { onStop?: () => void; onAbort?: () => vo
       stop.abort();
       told.onStop?.();
     } else if (!abort.signal.aborted) {
-      
+      abort.abort();
       told.onAbort?.();
     }
   };

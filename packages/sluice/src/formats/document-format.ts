@@ -50,6 +50,8 @@ function noDocument(event: ChangeEvent): SluiceError {
   return new SluiceError(`the ${event.op} event carries no document`, {
     kind: 'rejected',
     code: 'format.no-document',
-    hint: 'Set fullDocument of the source to updateLookup, whenAvailable or required, or use the format "change".',
+    hint:
+      'Switch on changeStreamPreAndPostImages for the collection (the document as it was), or set fullDocument: ' +
+      'updateLookup on the source (the document as it is when the event is read), or use the format "change".',
   });
 }

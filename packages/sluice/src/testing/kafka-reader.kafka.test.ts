@@ -69,13 +69,14 @@ test('an empty topic has no records, and a topic that does not exist is an error
   await assert.rejects(readTopic(target, `missing-${randomUUID()}`), /cannot read topic missing-/);
 });
 
-test('aborted transactions are left out, also when several producers overlap in one partition', async () => {
+test('aborted transactions are left out, also when several producers overlap in one partition', async (t) => {
   const { target, topic } = await newTopic(1);
   const kafka = kafkajsClient(target);
   const [a, b] = ['a', 'b'].map((name) =>
     kafka.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: `${name}-${randomUUID()}` }),
   );
   assert.ok(a !== undefined && b !== undefined);
+  t.after(() => Promise.all([a.disconnect(), b.disconnect()]));
   await Promise.all([a.connect(), b.connect()]);
   const inA = await a.transaction();
   const inB = await b.transaction();
@@ -105,5 +106,4 @@ test('aborted transactions are left out, also when several producers overlap in 
   await openA.commit();
   const later = await readTopic(target, topic);
   assert.deepEqual(values(later), ['b2 committed', 'a4 open', 'b3 committed behind an open one']);
-  await Promise.all([a.disconnect(), b.disconnect()]);
 });

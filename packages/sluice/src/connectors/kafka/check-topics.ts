@@ -72,9 +72,10 @@ async function checkCreation({ client, topic, policy, signal }: TopicCheck, chec
     configs: Object.entries(policy.config).map(([name, value]) => ({ name, value })),
   };
   try {
-    await client.run('topics', signal, async () =>
-      client.api(CREATE_TOPICS).async(await client.connectToAny(), [request], client.requestTimeoutMs, true),
-    );
+    await client.run('topics', signal, async () => {
+      const link = await client.connectToAny();
+      await link.api(CREATE_TOPICS).async(link.connection, [request], client.requestTimeoutMs, true);
+    });
     return { check, level: 'ok', message: `topics like "${topic}" can be created` };
   } catch (error) {
     const { message, hint } = asSluiceError(error);

@@ -75,10 +75,11 @@ async function limited(name: string, context: ConnectorContext, check: Check): P
 }
 
 async function checkBrokers(client: KafkaClient, signal: AbortSignal): Promise<readonly Finding[]> {
+  const link = await client.run('connect', signal, () => client.connectToAny());
   // Throws when one is missing.
-  client.api(PRODUCE);
-  client.api(FETCH);
-  client.api(LIST_OFFSETS);
+  link.api(PRODUCE);
+  link.api(FETCH);
+  link.api(LIST_OFFSETS);
   const count = await client.run('connect', signal, () => client.countBrokers());
   return [{ check: 'kafka.reachable', level: 'ok', message: `a Kafka cluster of ${count} brokers answers` }];
 }

@@ -1,6 +1,7 @@
 import { Admin, type Broker, type Connection } from '@platformatic/kafka';
 import { SluiceError } from '../../core/failure.ts';
 import { abortable } from './abortable.ts';
+import { BrokerLink } from './broker-link.ts';
 import { failureOf, type KafkaPhase } from './classify.ts';
 import type { KafkaConnectionConfig } from './config.ts';
 import { connectionOptions } from './connection-options.ts';
@@ -17,52 +18,38 @@ export interface TopicState {
 }
 
 /**
- * A connection to a Kafka cluster: finds brokers and leaders, and picks the version of each request. The library's
- * client does the rest (sockets, login, framing); nothing is retried here beyond trying another broker.
+ * A connection to a Kafka cluster: finds brokers and leaders. The library's client does the rest (sockets, login,
+ * framing); nothing is retried here beyond trying another broker.
  */
 export class KafkaClient implements AsyncDisposable {
   /** The library's client, for topics and their settings. */
   readonly admin: Admin;
   readonly #config: KafkaConnectionConfig;
-  readonly #versions: ReadonlyMap<number, ApiVersion>;
+  readonly #links = new WeakMap<Connection, Promise<BrokerLink>>();
   readonly #connections: ReadonlySet<Connection>;
   #brokers = new Map<number, Broker>();
 
-  private constructor(config: KafkaConnectionConfig, library: Library, versions: readonly ApiVersion[]) {
+  private constructor(config: KafkaConnectionConfig, library: Library) {
     this.#config = config;
     this.admin = library.admin;
     this.#connections = library.connections;
-    this.#versions = new Map(versions.map((api) => [api.apiKey, api]));
   }
 
   /** Connects to the first broker that answers. Throws classified errors (phase `connect`). */
   static async open(config: KafkaConnectionConfig, signal: AbortSignal): Promise<KafkaClient> {
-    const library = await openLibrary(config);
+    const client = new KafkaClient(config, await openLibrary(config));
     try {
-      const versions = await abortable(library.admin.listApis(), signal);
-      return new KafkaClient(config, library, versions);
+      await client.run('connect', signal, () => client.connectToAny());
+      return client;
     } catch (error) {
-      await closeLibrary(library);
-      throw failureOf(error, 'connect', signal);
+      await client[Symbol.asyncDispose]();
+      throw error;
     }
   }
 
   /** How long one request may take. */
   get requestTimeoutMs(): number {
     return this.#config.requestTimeout;
-  }
-
-  /** The newest of the versions that the brokers know. Throws a `config` error when there is none. */
-  api<T extends ApiCandidate>(candidates: readonly T[]): T {
-    for (const api of candidates) {
-      const offered = this.#versions.get(api.key);
-      if (offered !== undefined && offered.minVersion <= api.version && api.version <= offered.maxVersion) return api;
-    }
-    throw new SluiceError(`the brokers do not offer request ${candidates[0]?.key} in a version that can be used`, {
-      kind: 'config',
-      code: 'kafka.unsupported-version',
-      hint: 'Apache Kafka 2.4 or newer is needed.',
-    });
   }
 
   /** Runs something that talks to Kafka; its errors come out classified, an abort at once and unchanged. */
@@ -76,18 +63,18 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /** A connection to a broker by its node id; with an id nobody knows, after asking for the brokers again. */
-  async connectTo(nodeId: number): Promise<Connection> {
+  async connectTo(nodeId: number): Promise<BrokerLink> {
     if (!this.#brokers.has(nodeId)) await this.describeTopics([]);
     const broker = this.#brokers.get(nodeId);
     if (broker === undefined) throw unreachable(`broker ${nodeId} is not part of the cluster now`);
-    return this.admin.connections.get(broker);
+    return this.#link(await this.admin.connections.get(broker));
   }
 
   /** A connection to any broker that answers. */
-  async connectToAny(): Promise<Connection> {
+  async connectToAny(): Promise<BrokerLink> {
     const known = [...this.#brokers.values()];
     const bootstrap = this.#config.brokers.map(parseBroker);
-    return this.admin.connections.getFirstAvailable([...known, ...bootstrap]);
+    return this.#link(await this.admin.connections.getFirstAvailable([...known, ...bootstrap]));
   }
 
   /** How many brokers the cluster has now. */
@@ -98,8 +85,8 @@ export class KafkaClient implements AsyncDisposable {
 
   /** State of the topics now; one that does not exist has its error code. Never creates topics. */
   async describeTopics(topics: readonly string[]): Promise<Map<string, TopicState>> {
-    const connection = await this.connectToAny();
-    const response = await keepResponse(this.api(METADATA).async(connection, [...topics], false, false));
+    const link = await this.connectToAny();
+    const response = await keepResponse(link.api(METADATA).async(link.connection, [...topics], false, false));
     this.#brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     return new Map(
       response.topics.map(({ name, errorCode, partitions }) => {
@@ -110,20 +97,19 @@ export class KafkaClient implements AsyncDisposable {
     );
   }
 
+  #link(connection: Connection): Promise<BrokerLink> {
+    let link = this.#links.get(connection);
+    if (link === undefined) {
+      link = BrokerLink.over(connection);
+      this.#links.set(connection, link);
+      link.catch(() => this.#links.delete(connection));
+    }
+    return link;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await closeLibrary({ admin: this.admin, connections: this.#connections });
   }
-}
-
-interface ApiCandidate {
-  readonly key: number;
-  readonly version: number;
-}
-
-interface ApiVersion {
-  readonly apiKey: number;
-  readonly minVersion: number;
-  readonly maxVersion: number;
 }
 
 interface Library {

@@ -85,19 +85,19 @@ export class LogReader {
       partitionMaxBytes: FETCH_BYTES,
     };
     const topics = [{ topicId: this.topic, partitions: [partition] }];
-    const connection = await this.#client.connectTo(await this.#leader());
-    const response = await this.#client
+    const link = await this.#client.connectTo(await this.#leader());
+    const response = await link
       .api(FETCH)
-      .async(connection, FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, 0, NO_SESSION, topics, [], '');
+      .async(link.connection, FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, 0, NO_SESSION, topics, [], '');
     return response.responses[0]?.partitions[0]?.records ?? [];
   }
 
   async #offset(timestamp: bigint, isolation: number): Promise<bigint> {
     const partition = { partitionIndex: PARTITION, currentLeaderEpoch: NO_EPOCH, timestamp };
-    const connection = await this.#client.connectTo(await this.#leader());
-    const response = await this.#client
+    const link = await this.#client.connectTo(await this.#leader());
+    const response = await link
       .api(LIST_OFFSETS)
-      .async(connection, -1, isolation, [{ name: this.topic, partitions: [partition] }]);
+      .async(link.connection, -1, isolation, [{ name: this.topic, partitions: [partition] }]);
     return response.topics[0]?.partitions[0]?.offset ?? 0n;
   }
 

@@ -12,7 +12,7 @@ import { HeaderWriter } from './record-headers.ts';
 import type { ShapedRecord } from './shape-batch.ts';
 import type { TopicInfo } from './topics.ts';
 
-const topic: TopicInfo = { name: 'orders', partitions: 3, maxMessageBytes: 1000 };
+const topic: TopicInfo = { name: 'orders', partitions: 3, maxMessageBytes: 1000, limitKnown: true };
 
 function shaped(sequence: number, record: Partial<EncodedRecord>, name = 'orders'): ShapedRecord {
   const event = testEvent({ sequence });
@@ -116,6 +116,20 @@ test('an event that fits only compressed is sent alone; its neighbours keep thei
     values.map((value) => [['k', value]]),
   );
   assert.equal((await pack(records, 'none')).rejections.length, 1);
+});
+
+test('with an unknown limit large records travel alone, and the broker decides', async () => {
+  const records = [
+    shaped(1, { key: null }),
+    shaped(2, { key: null, value: randomBytes(5000) }),
+    shaped(3, { key: null }),
+  ];
+  const { batches, rejections } = await pack(records, 'none', [{ ...topic, limitKnown: false }]);
+  assert.equal(rejections.length, 0);
+  assert.deepEqual(
+    batches.map(({ count }) => count),
+    [1, 1, 1],
+  );
 });
 
 test('a tombstone stays in the batch of its record', async () => {

@@ -149,9 +149,10 @@ async function finish(open: readonly OpenBatch[], options: PackOptions, timeMs: 
   const batches: PackedBatch[] = [];
   const rejections: Rejection[] = [];
   for (const batch of await Promise.all(open.map((each) => seal(each, options.codec, timeMs)))) {
-    const { maxMessageBytes } = options.topicOf(batch.topic);
+    const { maxMessageBytes, limitKnown } = options.topicOf(batch.topic);
     const [envelope] = batch.envelopes;
-    if (batch.bytes.length <= maxMessageBytes || envelope === undefined) batches.push(batch);
+    // With an unknown limit the broker decides: what it refuses is handed over as well.
+    if (batch.bytes.length <= maxMessageBytes || !limitKnown || envelope === undefined) batches.push(batch);
     else {
       batch.release();
       rejections.push({ envelope, error: tooLarge(envelope, batch, maxMessageBytes) });

@@ -47,8 +47,7 @@ function producerAgainst(answer: Answer, options: { transactionalId?: string; re
         throw classifyKafkaError(error, phase);
       }
     },
-    connectTo: async () => ({}),
-    api: () => ({ async }),
+    connectTo: async () => ({ api: () => ({ async }) }),
   } as unknown as KafkaClient;
   let refreshes = 0;
   const topics = { leader: (_: string, partition: number) => partition % 2, refresh: async () => void refreshes++ };

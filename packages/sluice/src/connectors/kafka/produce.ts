@@ -120,13 +120,13 @@ export class BatchProducer {
   }
 
   async #request(leader: number, batches: readonly OutgoingBatch[]): Promise<ProduceResponse> {
-    const connection = await this.#client.connectTo(leader);
+    const link = await this.#client.connectTo(leader);
     const partitions = batches.map(
       ({ topic, partition, bytes }): ProducePartition => ({ topic, partition, batch: bytes }),
     );
-    return this.#client
+    return link
       .api(PRODUCE)
-      .async(connection, { transactionalId: this.#transactionalId, timeoutMs: this.#replicaLimitMs, partitions });
+      .async(link.connection, { transactionalId: this.#transactionalId, timeoutMs: this.#replicaLimitMs, partitions });
   }
 
   /** Brokers give up on their replicas before the request itself runs out of time here. */
@@ -163,8 +163,8 @@ export class BatchProducer {
 export async function newProducerIdentity(client: KafkaClient, signal: AbortSignal): Promise<ProducerIdentity> {
   const ask = () =>
     client.run('produce', signal, async () => {
-      const connection = await client.connectToAny();
-      return client.api(INIT_PRODUCER_ID).async(connection, null, 0);
+      const link = await client.connectToAny();
+      return link.api(INIT_PRODUCER_ID).async(link.connection, null, 0);
     });
   return retryWhileComing(ask, { limitMs: client.requestTimeoutMs, signal });
 }

@@ -7,9 +7,10 @@ import { SluiceError } from '../../core/failure.ts';
 import type { Format } from '../../core/format.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { testEvent } from '../../testing/events.ts';
-import { readTopic } from '../../testing/kafka-reader.ts';
+import { readTopic, type TopicRecord } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
+import { waitFor } from '../../testing/wait-for.ts';
 import { KafkaClient } from './client.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { partitionOf } from './murmur2.ts';
@@ -18,6 +19,15 @@ import { TopicRegistry } from './topics.ts';
 
 const brokers = await testKafka();
 const options = { timeout: 60_000 };
+
+/** The broker needs a moment to lead the partitions of a new topic, and the reader asks for each of them once. */
+function read(topic: string): Promise<readonly TopicRecord[]> {
+  return waitFor(() => readTopic({ brokers }, topic), {
+    timeoutMs: 20_000,
+    retryErrors: true,
+    message: `${topic} is read`,
+  });
+}
 
 interface NewTopic {
   readonly name: string;
@@ -78,7 +88,7 @@ test(
       }
       await Promise.all(writes);
     }
-    const records = await readTopic({ brokers }, topic);
+    const records = await read(topic);
     assert.equal(records.length, events.length);
     const perKey = Map.groupBy(records, ({ key }) => key?.toString('hex'));
     const expected = Map.groupBy(events, (event) => Buffer.from(event.key() ?? []).toString('hex'));
@@ -95,7 +105,7 @@ test(
     const keys = [...perKey.values()].map(([record]) => record?.key ?? null);
     await producer.send({ topic, messages: keys.map((key) => ({ key, value: 'kafkajs' })) });
     await producer.disconnect();
-    for (const { key, partition, value } of await readTopic({ brokers }, topic)) {
+    for (const { key, partition, value } of await read(topic)) {
       if (value?.toString() === 'kafkajs')
         assert.equal(partition, partitionOf(key, 12), 'an independent producer agrees');
     }
@@ -111,7 +121,7 @@ test('topics are derived from namespaces and created as configured', options, as
   const events = ['orders', 'größe', ''].map((coll, sequence) => testEvent({ sequence, namespace: { db, coll } }));
   await writeEvents(sink, events);
   for (const topic of [`${db}.orders`, `${db}.gr__e`, db]) {
-    assert.equal((await readTopic({ brokers }, topic)).length, 1, topic);
+    assert.equal((await read(topic)).length, 1, topic);
     const metadata = await withAdmin((admin) => admin.fetchTopicMetadata({ topics: [topic] }));
     assert.equal(metadata.topics[0]?.partitions.length, 2);
     const { resources } = await withAdmin((admin) =>
@@ -158,7 +168,7 @@ test('records carry their headers and a tombstone has none of the content', opti
   await using sink = await openSink({ brokers, topic }, { format });
   const events = [testEvent({ sequence: 1, id: 1 }), testEvent({ sequence: 2, id: 1, op: 'delete' })];
   assert.equal((await writeEvents(sink, events)).delivered, 2);
-  const records = await readTopic({ brokers }, topic);
+  const records = await read(topic);
   assert.deepEqual(
     records.map(({ value }) => value?.toString() ?? null),
     ['{}', '{}', null],
@@ -185,7 +195,7 @@ for (const compression of ['zstd', 'lz4', 'snappy', 'gzip', 'none']) {
     assert.equal(end[0]?.high, '5000');
     // kafkajs has no codec for the other two.
     if (compression === 'lz4' || compression === 'snappy') return;
-    const found = (await readTopic({ brokers }, topic)).map(({ value }) => value?.toString());
+    const found = (await read(topic)).map(({ value }) => value?.toString());
     assert.deepEqual(
       found,
       events.map(({ position }) => position.token),
@@ -209,7 +219,7 @@ test(
       rejections.map(({ envelope, error }) => [envelope.event.id, error.code]),
       [[events[11]?.id, 'kafka.record-too-large']],
     );
-    const ids = (await readTopic({ brokers }, topic)).map(({ headers }) => headers['sluice.id']);
+    const ids = (await read(topic)).map(({ headers }) => headers['sluice.id']);
     assert.deepEqual(
       ids,
       events.filter((_, sequence) => sequence !== 11).map(({ id }) => id),
@@ -241,7 +251,7 @@ test('a limit that is lowered while we write is noticed from the refusal', optio
     rejections.map(({ envelope }) => envelope.event.id),
     [events[7]?.id],
   );
-  const ids = (await readTopic({ brokers }, topic)).map(({ headers }) => headers['sluice.id']).slice(1);
+  const ids = (await read(topic)).map(({ headers }) => headers['sluice.id']).slice(1);
   assert.deepEqual(
     ids,
     events.filter((_, sequence) => sequence !== 7).map(({ id }) => id),
@@ -264,7 +274,7 @@ test(
       rejections.map(({ error }) => error.code),
       ['kafka.record-invalid'],
     );
-    assert.equal((await readTopic({ brokers }, topic)).length, 8);
+    assert.equal((await read(topic)).length, 8);
   },
 );
 
@@ -273,7 +283,7 @@ test('events without a key go to partition 0, in order', options, async () => {
   await using sink = await openSink({ brokers, topic, createTopics: { partitions: 4 } });
   const events = Array.from({ length: 6 }, (_, sequence) => testEvent({ sequence, op: 'drop' }));
   await writeEvents(sink, events);
-  const records = await readTopic({ brokers }, topic);
+  const records = await read(topic);
   assert.deepEqual(
     records.map(({ partition, value }) => [partition, value?.toString()]),
     events.map(({ position }) => [0, position.token]),
@@ -294,7 +304,7 @@ test('the partition count of the first use stays, and a change is reported once'
   await writeEvents(sink, events.slice(0, 100));
   await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] }));
   await writeEvents(sink, events.slice(100));
-  const records = await readTopic({ brokers }, topic);
+  const records = await read(topic);
   assert.ok(records.every(({ key, partition }) => partition === partitionOf(key, 2)));
   for (let i = 0; i < 3; i++) await registry.refresh(signal);
   assert.deepEqual(warnings, [{ topic, pinned: 2, partitions: 6 }]);
@@ -327,7 +337,7 @@ test('after a failure everything behind it fails too, unwritten', options, async
     ['fulfilled', 'rejected', 'rejected'],
   );
   await assert.rejects(writeEvents(sink, [testEvent({ sequence: 7 })]), { code: 'test.broken' });
-  assert.equal((await readTopic({ brokers }, topic)).length, 1);
+  assert.equal((await read(topic)).length, 1);
 });
 
 test('an abort ends a write at once and is no failure', options, async () => {

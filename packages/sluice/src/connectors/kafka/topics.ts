@@ -14,6 +14,8 @@ export interface TopicInfo {
   readonly partitions: number;
   /** Largest record batch the topic takes, header included, in bytes. */
   readonly maxMessageBytes: number;
+  /** False when the limit is only Kafka's default, because this user may not look at the settings of the topic. */
+  readonly limitKnown: boolean;
 }
 
 /** Kafka's default of `max.message.bytes`, for users who may not look at topic settings. */
@@ -74,13 +76,8 @@ export class TopicRegistry {
     const fresh = topics.filter((topic) => !this.#topics.has(topic));
     if (fresh.length === 0) return;
     const states = await this.#ready(fresh, signal);
-    const limits = await this.#client.run('topics', signal, () => maxMessageBytes(this.#client, fresh));
-    for (const name of fresh) {
-      const leaders = states.get(name)?.leaders ?? [];
-      this.#leaders.set(name, leaders);
-      const maxBytes = limits.get(name) ?? DEFAULT_MAX_MESSAGE_BYTES;
-      this.#topics.set(name, { name, partitions: leaders.length, maxMessageBytes: maxBytes });
-    }
+    for (const name of fresh) this.#leaders.set(name, states.get(name)?.leaders ?? []);
+    await this.#readLimits(fresh, signal);
   }
 
   /** Asks for the leaders again; a changed partition count is logged, once per topic. */
@@ -95,9 +92,24 @@ export class TopicRegistry {
     }
   }
 
-  /** `refresh`, when the last one is minutes ago. */
+  /** Looks at everything again when the last look is minutes ago: leaders, partition counts and limits. */
   async refreshIfOld(signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#refreshedMs > REFRESH_EVERY_MS) await this.refresh(signal);
+    if (performance.now() - this.#refreshedMs < REFRESH_EVERY_MS) return;
+    await this.refresh(signal);
+    await this.#readLimits([...this.#topics.keys()], signal);
+  }
+
+  async #readLimits(topics: readonly string[], signal: AbortSignal): Promise<void> {
+    const limits = await this.#client.run('topics', signal, () => maxMessageBytes(this.#client, topics));
+    for (const name of topics) {
+      const limit = limits.get(name);
+      this.#topics.set(name, {
+        name,
+        partitions: this.#topics.get(name)?.partitions ?? this.#leaders.get(name)?.length ?? 0,
+        maxMessageBytes: limit ?? DEFAULT_MAX_MESSAGE_BYTES,
+        limitKnown: limit !== undefined,
+      });
+    }
   }
 
   async #ready(topics: readonly string[], signal: AbortSignal): Promise<Map<string, TopicState>> {

@@ -1,6 +1,6 @@
-import type { Connection } from '@platformatic/kafka';
 import type { PartitionId } from '../../core/checkpoint.ts';
 import { SluiceError } from '../../core/failure.ts';
+import type { BrokerLink } from './broker-link.ts';
 import type { KafkaPhase } from './classify.ts';
 import type { KafkaClient } from './client.ts';
 import { BatchProducer, type OutgoingBatch, type ProducerIdentity } from './produce.ts';
@@ -32,7 +32,6 @@ export function transactionalIdOf(prefix: string, partition: PartitionId): strin
 /** The producer that holds a transactional id. One transaction at a time; after an error only `abandon` is allowed. */
 export class TransactionalProducer {
   readonly batches: BatchProducer;
-  readonly #client: KafkaClient;
   readonly #identity: ProducerIdentity;
   readonly #coordinator: Coordinator;
   readonly #transactionalId: string;
@@ -41,7 +40,6 @@ export class TransactionalProducer {
   private constructor(client: KafkaClient, topics: TopicRegistry, parts: ProducerParts) {
     const { coordinator, identity, transactionalId } = parts;
     this.batches = new BatchProducer(client, topics, { identity, transactionalId });
-    this.#client = client;
     this.#identity = identity;
     this.#coordinator = coordinator;
     this.#transactionalId = transactionalId;
@@ -58,8 +56,8 @@ export class TransactionalProducer {
   ): Promise<TransactionalProducer> {
     const { transactionalId, transactionTimeoutMs, signal } = options;
     const coordinator = new Coordinator(client, transactionalId);
-    const identity = await coordinator.ask('claim', signal, (connection) =>
-      client.api(INIT_PRODUCER_ID).async(connection, transactionalId, transactionTimeoutMs),
+    const identity = await coordinator.ask('claim', signal, (link) =>
+      link.api(INIT_PRODUCER_ID).async(link.connection, transactionalId, transactionTimeoutMs),
     );
     return new TransactionalProducer(client, topics, { coordinator, identity, transactionalId });
   }
@@ -80,8 +78,8 @@ export class TransactionalProducer {
       topics,
       verifyOnly: false,
     };
-    await this.#coordinator.ask('transaction', signal, (connection) =>
-      this.#client.api(ADD_PARTITIONS).async(connection, [transaction]),
+    await this.#coordinator.ask('transaction', signal, (link) =>
+      link.api(ADD_PARTITIONS).async(link.connection, [transaction]),
     );
   }
 
@@ -109,8 +107,8 @@ export class TransactionalProducer {
 
   async #end(commit: boolean, phase: KafkaPhase, signal: AbortSignal): Promise<void> {
     const { producerId, producerEpoch } = this.#identity;
-    await this.#coordinator.ask(phase, signal, (connection) =>
-      this.#client.api(END_TRANSACTION).async(connection, this.#transactionalId, producerId, producerEpoch, commit),
+    await this.#coordinator.ask(phase, signal, (link) =>
+      link.api(END_TRANSACTION).async(link.connection, this.#transactionalId, producerId, producerEpoch, commit),
     );
   }
 
@@ -137,10 +135,10 @@ class Coordinator {
   }
 
   /** Sends a request to the coordinator, again while it answers that it is not ready, for one request time-out. */
-  async ask<T>(phase: KafkaPhase, signal: AbortSignal, request: (connection: Connection) => Promise<T>): Promise<T> {
+  async ask<T>(phase: KafkaPhase, signal: AbortSignal, request: (link: BrokerLink) => Promise<T>): Promise<T> {
     const attempt = async () => {
-      const connection = await this.#client.run(phase, signal, () => this.#connect());
-      return this.#client.run(phase, signal, () => request(connection));
+      const link = await this.#client.run(phase, signal, () => this.#connect());
+      return this.#client.run(phase, signal, () => request(link));
     };
     return retryWhileComing(attempt, {
       limitMs: this.#client.requestTimeoutMs,
@@ -151,15 +149,15 @@ class Coordinator {
     });
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(): Promise<BrokerLink> {
     this.#nodeId ??= await this.#find();
     return this.#client.connectTo(this.#nodeId);
   }
 
   async #find(): Promise<number> {
-    const connection = await this.#client.connectToAny();
-    const id = this.#transactionalId;
-    const response = await this.#client.api(FIND_COORDINATOR).async(connection, TRANSACTION_COORDINATOR, [id]);
+    const link = await this.#client.connectToAny();
+    const ids = [this.#transactionalId];
+    const response = await link.api(FIND_COORDINATOR).async(link.connection, TRANSACTION_COORDINATOR, ids);
     // Before version 4 there is exactly one coordinator in the answer, without the key it was asked for.
     const [found] = response.coordinators;
     if (found !== undefined) return found.nodeId;

@@ -33,7 +33,7 @@ async function check(settings: Record<string, unknown>): Promise<Map<string, Fin
 const namespace = (coll: string) => `${fixture.db.databaseName}.${coll}`;
 
 test('a healthy source: everything is looked at', LIMIT, async () => {
-  const findings = await check({ include: [namespace('{plain,imaged}')] });
+  const findings = await check({ include: [namespace('{plain,imaged}')], fullDocument: 'updateLookup' });
   for (const name of ['reachable', 'version', 'feature-version', 'stream', 'collections']) {
     assert.equal(findings.get(`mongodb.${name}`)?.level, 'ok', name);
   }

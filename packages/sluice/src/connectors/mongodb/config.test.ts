@@ -21,7 +21,7 @@ test('a URI is enough', () => {
     include: ['*.*'],
     exclude: [],
     pipeline: [],
-    fullDocument: 'updateLookup',
+    fullDocument: 'whenAvailable',
     beforeImage: 'off',
     ddl: false,
     startAt: 'now',

@@ -80,11 +80,12 @@ export const mongodbSourceConfig = z
       ),
     fullDocument: z
       .enum(['off', 'updateLookup', 'whenAvailable', 'required'])
-      .default('updateLookup')
+      .default('whenAvailable')
       .describe(
-        'The document that comes with an update. whenAvailable and required: as it was right after the change (needs ' +
-          'changeStreamPreAndPostImages on the collection; required stops when it is missing). updateLookup: as it is ' +
-          'when the event is read, which may be later. off: only what changed.',
+        'The document that comes with an update. whenAvailable: as it was right after the change, on collections with ' +
+          'changeStreamPreAndPostImages; elsewhere an update comes with what changed and without the document. ' +
+          'required: the same, and stops when it is missing. updateLookup: as it is when the event is read, which may ' +
+          'be later or gone; needs no images. off: only what changed.',
       ),
     beforeImage: z
       .enum(['off', 'whenAvailable', 'required'])
