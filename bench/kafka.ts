@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { Collection, ObjectId, Timestamp } from 'mongodb';
 import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
 import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
 import { writeConfig } from '../packages/sluice/src/testing/sluice-process.ts';
 import { tempDir } from '../packages/sluice/src/testing/temp-dir.ts';
+import { type CompiledBench, compileBench } from './compiled-bench.ts';
 import type { BenchOptions } from './main.ts';
 import type { Measurement } from './measure.ts';
 import { loadOrders, makeOrder, seededRandom, withClient } from './orders.ts';
@@ -16,7 +14,6 @@ import { median, round } from './statistics.ts';
 const LATENCY_SECONDS = 10;
 const WRITES_PER_SECOND = 2_000;
 const WRITERS = 4;
-const execute = promisify(execFile);
 
 interface Latency {
   readonly events: number;
@@ -30,10 +27,12 @@ interface Ground {
   readonly directory: string;
   readonly start: Timestamp;
   readonly events: number;
+  readonly child: CompiledBench;
 }
 
 /** MongoDB → Kafka: a raw drain and the pipeline alternate in processes of their own; medians and ratios of one run. */
 export async function run({ events, runs, say }: BenchOptions): Promise<readonly object[]> {
+  const child = await compileBench();
   await using mongo = await startMongo();
   await using kafka = await startKafka();
   await using directory = await tempDir('bench');
@@ -43,7 +42,7 @@ export async function run({ events, runs, say }: BenchOptions): Promise<readonly
     await loadOrders(client.db('shop').collection<{ _id: ObjectId }>('orders'), events);
     return operationTime as Timestamp;
   });
-  const ground: Ground = { mongo: mongo.uri, brokers: kafka.brokers, directory: directory.path, start, events };
+  const ground: Ground = { mongo: mongo.uri, brokers: kafka.brokers, directory: directory.path, start, events, child };
   const results: object[] = [];
   for (const delivery of ['at-least-once', 'exactly-once'] as const)
     results.push(await measureDelivery(ground, { delivery, runs, say }));
@@ -60,9 +59,9 @@ async function measureDelivery(
   const pipelines: Measurement[] = [];
   for (let run = 1; run <= runs; run++) {
     const { t, i } = { t: ground.start.getHighBits(), i: ground.start.getLowBits() };
-    const drain = await child<Measurement>('drain.ts', [ground.mongo, 'shop', 'orders', t, i, ground.events]);
+    const drain = await ground.child<Measurement>('drain', [ground.mongo, 'shop', 'orders', t, i, ground.events]);
     const config = await configure(ground, { delivery, startAt: { clusterTime: `${t >>> 0},${i >>> 0}` } });
-    const pipeline = await child<Measurement>('pipeline.ts', [config, ground.events]);
+    const pipeline = await ground.child<Measurement>('pipeline', [config, ground.events]);
     drains.push(drain);
     pipelines.push(pipeline);
     say(`${delivery} ${run}/${runs}: ceiling ${shown(drain)}, pipeline ${shown(pipeline)}`);
@@ -87,7 +86,7 @@ async function measureDelivery(
 /** Writes at a steady pace while the pipeline follows from now on. */
 async function measureLatency(ground: Ground, delivery: Delivery) {
   const config = await configure(ground, { delivery, startAt: 'now' });
-  const measuring = child<Latency>('pipeline.ts', [config, 'latency', LATENCY_SECONDS]);
+  const measuring = ground.child<Latency>('pipeline', [config, 'latency', LATENCY_SECONDS]);
   const stop = new AbortController();
   const writing = withClient(ground.mongo, async (client) => {
     const orders = client.db('shop').collection<{ _id: ObjectId }>('orders');
@@ -128,12 +127,6 @@ async function configure(ground: Ground, options: { delivery: Delivery; startAt:
     version: 1,
     pipelines: { [`bench-${id}`]: { source: { mongodb: source }, sink: { kafka } } },
   });
-}
-
-async function child<Result>(script: string, args: readonly (string | number)[]): Promise<Result> {
-  const path = resolve(import.meta.dirname, script);
-  const { stdout } = await execute(process.execPath, [path, ...args.map(String)], { timeout: 180_000 });
-  return JSON.parse(stdout) as Result;
 }
 
 function shown({ eventsPerSecond, cpuMicrosPerEvent, peakRssMiB }: Measurement): string {

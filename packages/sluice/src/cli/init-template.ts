@@ -9,12 +9,12 @@ export interface InitAnswers {
   readonly brokers: readonly string[];
 }
 
-/** Where editors find the schema of the file. */
-export const SCHEMA_REFERENCE = 'https://unpkg.com/@sluice/sluice/schema/sluice.schema.json';
+/** The schema for editors, beside the configuration. */
+export const SCHEMA_FILE = 'sluice.schema.json';
 
 /** A commented configuration that passes `sluice validate` once its environment variable is set. */
-export function initialConfig(answers: InitAnswers, schema: string): string {
-  return `# yaml-language-server: $schema=${schema}
+export function initialConfig(answers: InitAnswers): string {
+  return `# yaml-language-server: $schema=./${SCHEMA_FILE}
 # Configuration of Sluice. Check it with "sluice validate" and "sluice doctor", run it with "sluice run".
 # Secrets never stand in this file: write \${env:NAME} or \${file:path}.
 version: 1

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { action, configFileOf, type GlobalOptions, type Invocation, usageError } from './action.ts';
 import { describedCommand } from './help.ts';
@@ -40,21 +41,23 @@ export function initCommand(): Command {
 async function init(invocation: Invocation<InitOptions>) {
   const { options, terminal } = invocation;
   const output = options.output ?? configFileOf(options);
-  const { existsSync, writeFileSync } = await import('node:fs');
+  const { existsSync, readFileSync, writeFileSync } = await import('node:fs');
   if (output !== '-' && options.force !== true && existsSync(output)) {
     throw usageError(`${output} is already there`, 'overwrite it with --force, or name another with --output');
   }
   const answers = await complete(options);
-  const { initialConfig, SCHEMA_REFERENCE } = await import('./init-template.ts');
-  const text = initialConfig(answers, SCHEMA_REFERENCE);
+  const { initialConfig, SCHEMA_FILE } = await import('./init-template.ts');
+  const text = initialConfig(answers);
   await assertValid(text, answers);
   if (output === '-') return { result: { file: null, config: text }, text };
   writeFileSync(output, text, { flag: options.force === true ? 'w' : 'wx' });
+  const schema = join(dirname(output), SCHEMA_FILE);
+  writeFileSync(schema, readFileSync(new URL(`../../schema/${SCHEMA_FILE}`, import.meta.url)));
   if (options.quiet !== true && options.json !== true) {
     const next = `Next: set ${answers.mongoUriEnv}, then "sluice doctor" and "sluice run".`;
-    terminal.message(`${terminal.paintMessage('green', 'written')}: ${output}\n${next}\n`);
+    terminal.message(`${terminal.paintMessage('green', 'written')}: ${output}, and ${schema} for editors\n${next}\n`);
   }
-  return { result: { file: output, pipeline: answers.pipeline, variable: answers.mongoUriEnv } };
+  return { result: { file: output, schema, pipeline: answers.pipeline, variable: answers.mongoUriEnv } };
 }
 
 async function complete(options: InitOptions & GlobalOptions): Promise<InitAnswers> {

@@ -58,7 +58,7 @@ async function setUp(pipeline: { source?: object; sink?: object; checkpoint?: ob
   const orders = {
     source: { mongodb },
     sink: pipeline.sink ?? { file: { path: './out.ndjson' } },
-    checkpoint: { ...(pipeline.checkpoint ?? { file: { path: './checkpoints' } }), interval: '10ms' },
+    checkpoint: { interval: '10ms', ...(pipeline.checkpoint ?? { file: { path: './checkpoints' } }) },
     deadLetter: { file: { path: './dead-letters' } },
   };
   const file = await writeConfig(directory.path, {
@@ -124,7 +124,8 @@ test('run delivers, tells its status, stops with code 0 and goes on where it was
 
 test('a second signal ends a run that cannot save its checkpoint, with the code of the signal', LIMIT, async () => {
   const state = freshDatabase();
-  const setup = await setUp({ checkpoint: { mongodb: { database: state.databaseName } } });
+  // With this interval, what is delivered after the first save is only saved at the stop.
+  const setup = await setUp({ checkpoint: { mongodb: { database: state.databaseName }, interval: '10m' } });
   await using _directory = setup.directory;
   const { child: running, url } = await startRun(setup);
   await using child = running;
@@ -186,7 +187,7 @@ test('tail shows changes readably or as records, and keeps no checkpoint', LIMIT
   assert.deepEqual([record.op, record.source.connector], ['c', 'mongodb']);
 });
 
-test('tail ends quietly after --for, at Ctrl-C, and when its reader has gone', LIMIT, async () => {
+test('tail ends quietly after --for, at Ctrl-C, and when its reader has gone', LIMIT, async (t) => {
   const setup = await setUp();
   await using _directory = setup.directory;
   const timed = await runSluice(['tail', '-c', setup.file, '--for', '200ms'], setup.options);
@@ -209,8 +210,11 @@ test('tail ends quietly after --for, at Ctrl-C, and when its reader has gone', L
   let stderr = '';
   child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
   const writing = setInterval(() => void numbers.insertOne({}), 100);
+  t.after(() => {
+    clearInterval(writing);
+    child.kill('SIGKILL');
+  });
   const [code] = (await once(child, 'close')) as [number | null];
-  clearInterval(writing);
   assert.deepEqual([code, stderr], [0, '']);
 });
 

@@ -18,7 +18,6 @@ export function configJsonSchema(registry: Registry): JsonSchema {
   const withReferences = allowReferences(plainJsonSchema(registry)) as Mutable;
   return {
     ...withReferences,
-    $id: 'https://unpkg.com/@sluice/sluice/schema/sluice.schema.json',
     title: 'Sluice configuration',
     $defs: {
       reference: {

@@ -19,7 +19,7 @@ Unknown keys, wrong types and contradictions are errors with file, line and colu
 Editors complete and check the file when it starts with
 
 \`\`\`yaml
-# yaml-language-server: $schema=https://unpkg.com/@sluice/sluice/schema/sluice.schema.json
+# yaml-language-server: $schema=./sluice.schema.json
 \`\`\`
 
 **References.** In every value, \`\${env:NAME}\` is replaced by an environment variable, \`\${env:NAME:-default}\` by a

@@ -79,7 +79,7 @@ function pipelineSchema(registry: Registry) {
       .describe(
         'What happens when the source no longer holds what comes after the checkpoint: `fail` stops with an error.',
       ),
-    inFlightBytes: byteSize('64MiB', { min: '64KiB', max: '16GiB' }).describe(
+    inFlightBytes: byteSize('32MiB', { min: '64KiB', max: '16GiB' }).describe(
       'Most bytes of events between reading and acknowledgement; a single larger event still passes.',
     ),
     stallAfter: duration('60s', { min: '1s' }).describe(

@@ -28,7 +28,7 @@ export interface AttemptOptions {
   readonly telemetry: Telemetry;
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
-  /** Called once everything is open and reading begins. */
+  /** Called once everything is open and the source has given its first reply: from here on nothing can be missed. */
   readonly onRunning: () => void;
 }
 
@@ -48,7 +48,6 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   const claim = await checkpoints.claim(definition.partition, opening);
   const source = resources.use(await definition.openSource(opening));
   const attempt = new Attempt(options, { sink, source, checkpoints, deadLetters, claim });
-  options.onRunning();
   try {
     await attempt.run();
   } finally {
@@ -124,8 +123,11 @@ class Attempt {
 
   async #readAll(from: ReadFrom | undefined): Promise<void> {
     const signal = AbortSignal.any([this.#signal, this.#options.stop]);
+    let replied = false;
     try {
       for await (const batch of this.#parts.source.read(from, signal)) {
+        if (!replied) this.#options.onRunning();
+        replied = true;
         this.#options.progress.replied(batch);
         await this.#budget.acquire(batch.bytes, this.#signal);
         this.#batcher.push(batch);

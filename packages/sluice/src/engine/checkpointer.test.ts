@@ -68,6 +68,29 @@ test('flush saves what is pending', async () => {
   assert.deepEqual(saved, [testPosition(1).token, testPosition(2).token]);
 });
 
+test('flush waits for the save that is under way, and saves what came after it', async () => {
+  const gate = Promise.withResolvers<void>();
+  let running = 0;
+  let most = 0;
+  const { saved, checkpointer, stop } = recorder({ intervalMs: 1, idleIntervalMs: 1 }, async () => {
+    most = Math.max(most, ++running);
+    await gate.promise;
+    running -= 1;
+  });
+  checkpointer.advance(testPosition(1), true);
+  await until(() => running === 1);
+  checkpointer.advance(testPosition(2), true);
+  let flushed = false;
+  const flush = checkpointer.flush().then(() => (flushed = true));
+  await delay(10);
+  assert.equal(flushed, false);
+  gate.resolve();
+  await flush;
+  assert.deepEqual(saved, [testPosition(1).token, testPosition(2).token]);
+  assert.equal(most, 1, 'one save at a time');
+  stop.abort();
+});
+
 test('a failing save ends the run', async () => {
   const { checkpointer, running } = recorder({ intervalMs: 1, idleIntervalMs: 1 }, () =>
     Promise.reject(new Error('no')),

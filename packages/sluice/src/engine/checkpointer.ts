@@ -21,6 +21,8 @@ export class Checkpointer {
   #urgent = false;
   #lastSaveMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
+  /** The save that is under way; there is never more than one. */
+  #saving: Promise<void> | undefined;
 
   constructor(settings: CheckpointerSettings, save: (position: Position) => Promise<void>) {
     this.#settings = settings;
@@ -54,13 +56,17 @@ export class Checkpointer {
     }
   }
 
-  /** Saves what is pending now. */
+  /** Resolves when everything that was pending at the call is durable, a save that is under way included. */
   async flush(): Promise<void> {
+    while (this.#saving !== undefined) await this.#saving;
     const position = this.#pending;
     if (position === undefined) return;
     this.#clear();
-    await this.#save(position);
-    this.#lastSaveMs = performance.now();
+    this.#saving = this.#save(position).finally(() => {
+      this.#lastSaveMs = performance.now();
+      this.#saving = undefined;
+    });
+    await this.#saving;
   }
 
   #clear(): void {

@@ -1,7 +1,7 @@
-import type { PackedBatch } from './pack-batch.ts';
-import type { BatchProducer } from './produce.ts';
+import type { BatchProducer } from './batch-producer.ts';
+import type { Delivery, DeliveryWrite } from './delivery.ts';
+import type { PackedBatch } from './open-batch.ts';
 import { sendInRounds } from './send-rounds.ts';
-import type { Delivery, DeliveryWrite } from './sink.ts';
 
 /**
  * Delivery without transactions: acknowledged by all replicas in sync, without duplicates as long as this process

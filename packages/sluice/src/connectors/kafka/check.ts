@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { ConnectorContext, Finding } from '../../core/connector.ts';
 import { asSluiceError, isAbort } from '../../core/failure.ts';
+import { newProducerIdentity } from './batch-producer.ts';
 import { checkExactlyOnce } from './check-exactly-once.ts';
 import { checkOwnTopic, checkTopic } from './check-topics.ts';
 import { KafkaClient } from './client.ts';
 import type { KafkaConnectionConfig, KafkaDeadLetterConfig, KafkaSinkConfig } from './config.ts';
-import { newProducerIdentity } from './produce.ts';
 import { FETCH, LIST_OFFSETS, PRODUCE } from './protocol.ts';
 import { TopicTemplate } from './topic-template.ts';
 

@@ -76,9 +76,14 @@ function saslOptions(sasl: SaslConfig): SASLOptions {
   return { mechanism, username: sasl.username, password: () => sasl.password.reveal() };
 }
 
+/** Names and passwords in this header are form-encoded first (RFC 6749, section 2.3.1). */
+function formEncode(text: string): string {
+  return encodeURIComponent(text).replaceAll('%20', '+');
+}
+
 /** A token of the client-credentials grant (RFC 6749, section 4.4). The answer never gets into an error. */
 async function fetchToken({ url, clientId, clientSecret, scope }: TokenEndpoint): Promise<string> {
-  const basic = [clientId, clientSecret.reveal()].map(encodeURIComponent).join(':');
+  const basic = [clientId, clientSecret.reveal()].map(formEncode).join(':');
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Basic ${Buffer.from(basic).toString('base64')}` },

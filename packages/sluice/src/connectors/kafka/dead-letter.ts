@@ -1,6 +1,7 @@
 import type { ConnectorContext } from '../../core/connector.ts';
 import type { DeadLetter, DeadLetterStore } from '../../core/dead-letter.ts';
 import { SluiceError } from '../../core/failure.ts';
+import { BatchProducer, newProducerIdentity } from './batch-producer.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { KafkaClient } from './client.ts';
 import { dataRecords, type LogRecord } from './committed-records.ts';
@@ -8,9 +9,8 @@ import { codecFor } from './compression.ts';
 import type { KafkaDeadLetterConfig } from './config.ts';
 import { deadLetterKey, decodeDeadLetter, encodeDeadLetter, keyPrefix } from './dead-letter-record.ts';
 import { LogReader } from './log-reader.ts';
+import { type KeyedRecord, packKeyed } from './own-records.ts';
 import { openOwnTopic } from './own-topic.ts';
-import { type KeyedRecord, packKeyed } from './pack-batch.ts';
-import { BatchProducer, newProducerIdentity } from './produce.ts';
 import { type TopicInfo, TopicRegistry } from './topics.ts';
 
 /** Room for what belongs to a record besides its value: key, lengths, header of the batch. */

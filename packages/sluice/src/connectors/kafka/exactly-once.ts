@@ -1,19 +1,15 @@
-import {
-  type Checkpoint,
-  type CheckpointStore,
-  type Claim,
-  encodeCheckpoint,
-  type PartitionId,
-} from '../../core/checkpoint.ts';
+import { type Checkpoint, type Claim, encodeCheckpoint, type PartitionId } from '../../core/checkpoint.ts';
 import { SluiceError } from '../../core/failure.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
+import type { PackOptions } from './batch-packer.ts';
+import type { OutgoingBatch } from './batch-producer.ts';
 import { claimKey, encodeClaim, readCheckpoint } from './checkpoint-reader.ts';
 import type { KafkaClient } from './client.ts';
+import type { Delivery, DeliveryWrite } from './delivery.ts';
 import { LogReader } from './log-reader.ts';
-import { type KeyedRecord, type PackedBatch, type PackOptions, packKeyed } from './pack-batch.ts';
-import type { OutgoingBatch } from './produce.ts';
+import type { PackedBatch } from './open-batch.ts';
+import { type KeyedRecord, packKeyed } from './own-records.ts';
 import { type SendOptions, sendInRounds } from './send-rounds.ts';
-import type { Delivery, DeliveryWrite } from './sink.ts';
 import type { TopicInfo, TopicRegistry } from './topics.ts';
 import { type TransactionalOptions, TransactionalProducer } from './transactional-producer.ts';
 
@@ -34,10 +30,15 @@ const ABANDON_LIMIT_MS = 2000;
  * transaction, and only then reads the position.
  */
 export class ExactlyOnce implements Delivery {
+  readonly checkpoints = {
+    claim: (partition: PartitionId, signal: AbortSignal) => this.#take(partition, signal),
+    save: (checkpoint: Checkpoint, signal: AbortSignal) => this.#save(checkpoint, signal),
+  };
   readonly #parts: ExactlyOnceParts;
   readonly #log: LogReader;
   #producer: TransactionalProducer | undefined;
   #claim: { readonly partition: PartitionId; readonly epoch: number } | undefined;
+  /** What this owner has stored last. */
   #stored: Position | undefined;
 
   constructor(parts: ExactlyOnceParts) {
@@ -45,20 +46,19 @@ export class ExactlyOnce implements Delivery {
     this.#log = new LogReader(parts.client, parts.checkpointTopic.name);
   }
 
-  /** See `CheckpointStore.claim`. */
-  async claim(partition: PartitionId, signal: AbortSignal): Promise<Claim> {
+  async #take(partition: PartitionId, signal: AbortSignal): Promise<Claim> {
     const { client, topics, transaction } = this.#parts;
     this.#producer = await TransactionalProducer.claim(client, topics, { ...transaction(partition), signal });
     const stored = await readCheckpoint(this.#log, partition, signal);
     const epoch = stored.epoch + 1;
     await this.#transact([], { record: { key: claimKey(partition), value: encodeClaim(partition, epoch) }, signal });
     this.#claim = { partition, epoch };
-    this.#stored = stored.checkpoint?.position;
+    this.#stored = undefined;
     return { epoch, checkpoint: stored.checkpoint };
   }
 
-  /** Stores a position without data, unless the stored one is at or beyond it. */
-  async save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
+  /** Stores a position without data, unless this owner has stored one at or beyond it. */
+  async #save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
     this.#own(checkpoint);
     if (this.#stored !== undefined && comparePositions(checkpoint.position, this.#stored) <= 0) return;
     await this.#transact([], { record: recordOf(checkpoint), signal });
@@ -129,19 +129,6 @@ export class ExactlyOnce implements Delivery {
       code: 'kafka.fenced',
     });
   }
-}
-
-/** The checkpoint store that goes with exactly-once delivery; the sink puts its calls in order with the writes. */
-export function checkpointStoreOf(
-  delivery: ExactlyOnce,
-  inOrder: <T>(work: () => Promise<T>) => Promise<T>,
-): CheckpointStore {
-  return {
-    claim: (partition, signal) => inOrder(() => delivery.claim(partition, signal)),
-    save: (checkpoint, signal) => inOrder(() => delivery.save(checkpoint, signal)),
-    // It belongs to the sink, which disposes of everything.
-    async [Symbol.asyncDispose]() {},
-  };
 }
 
 function recordOf(checkpoint: Checkpoint): KeyedRecord {

@@ -1,3 +1,3 @@
 export { checkKafkaDeadLetters } from './check.ts';
-export { kafkaSink } from './connector.ts';
 export { openKafkaDeadLetters } from './dead-letter.ts';
+export { kafkaSink } from './sink.ts';

@@ -90,7 +90,7 @@ test('a token from an endpoint, fetched with the client credentials', options, a
       tokenEndpoint: { url, clientId: 'sluice:1', clientSecret: 'p w', scope: 'kafka' },
     });
     assert.ok(requests.length > 0);
-    assert.equal(requests[0]?.authorization, `Basic ${Buffer.from('sluice%3A1:p%20w').toString('base64')}`);
+    assert.equal(requests[0]?.authorization, `Basic ${Buffer.from('sluice%3A1:p+w').toString('base64')}`);
     assert.equal(requests[0]?.body, 'grant_type=client_credentials&scope=kafka');
   } finally {
     server.close();

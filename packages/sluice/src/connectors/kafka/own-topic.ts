@@ -15,9 +15,7 @@ export async function openOwnTopic(
   const settings = await client.run('topics', signal, () => topicSettings(client, [name], ['cleanup.policy']));
   const policy = settings.get(name)?.['cleanup.policy'];
   if (policy !== undefined && policy !== 'compact') throw notCompacted(name, policy);
-  const info = topics.get(name);
-  if (info === undefined) throw new Error(`the topic ${name} was not looked up`);
-  return info;
+  return topics.known(name);
 }
 
 function notCompacted(topic: string, policy: string): SluiceError {

@@ -28,7 +28,7 @@ export interface RecordParts {
 }
 
 /** Who writes a batch; changes between building and sending, so it is filled in last. */
-export interface BatchProducer {
+export interface BatchOrigin {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly firstSequence: number;
@@ -144,12 +144,12 @@ export function writeBatchHeader(batch: Buffer, fields: { count: number; codec: 
 }
 
 /** Fills in the producer and the checksum over everything behind it: the last step before sending. */
-export function sealBatch(batch: Buffer, producer: BatchProducer): void {
+export function sealBatch(batch: Buffer, origin: BatchOrigin): void {
   const codec = batch.readInt16BE(OFFSET.attributes) & ~TRANSACTIONAL;
-  batch.writeInt16BE(producer.transactional ? codec | TRANSACTIONAL : codec, OFFSET.attributes);
-  batch.writeBigInt64BE(producer.producerId, OFFSET_PRODUCER.id);
-  batch.writeInt16BE(producer.producerEpoch, OFFSET_PRODUCER.epoch);
-  batch.writeInt32BE(producer.firstSequence, OFFSET_PRODUCER.sequence);
+  batch.writeInt16BE(origin.transactional ? codec | TRANSACTIONAL : codec, OFFSET.attributes);
+  batch.writeBigInt64BE(origin.producerId, OFFSET_PRODUCER.id);
+  batch.writeInt16BE(origin.producerEpoch, OFFSET_PRODUCER.epoch);
+  batch.writeInt32BE(origin.firstSequence, OFFSET_PRODUCER.sequence);
   // The library copies a plain buffer before it hashes; its own buffer type is hashed where it is.
   const hashed = Writer.create().append(batch.subarray(OFFSET.attributes)).dynamicBuffer;
   batch.writeUInt32BE(crc32c(hashed) >>> 0, OFFSET.crc);

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
 import { testEvent } from '../../testing/events.ts';
-import type { PackedBatch } from './pack-batch.ts';
-import type { OutgoingBatch } from './produce.ts';
+import type { OutgoingBatch } from './batch-producer.ts';
+import type { PackedBatch } from './open-batch.ts';
 import { sendInRounds } from './send-rounds.ts';
 
 const signal = new AbortController().signal;

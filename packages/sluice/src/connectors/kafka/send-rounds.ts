@@ -1,8 +1,8 @@
 import type { Envelope } from '../../core/envelope.ts';
 import type { SluiceError } from '../../core/failure.ts';
 import type { Rejection } from '../../core/sink.ts';
-import type { PackedBatch } from './pack-batch.ts';
-import type { BatchProducer, OutgoingBatch } from './produce.ts';
+import type { BatchProducer, OutgoingBatch } from './batch-producer.ts';
+import type { PackedBatch } from './open-batch.ts';
 
 /** What sending needs besides the batches. */
 export interface SendOptions {

@@ -6,7 +6,7 @@ import type { EncodedRecord, Format } from '../../core/format.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { Rejection, Sink, WriteContext } from '../../core/sink.ts';
 import { kafkaSinkConfig } from './config.ts';
-import { kafkaSink } from './connector.ts';
+import { kafkaSink } from './sink.ts';
 
 /*
  * What the tests of this folder share: sinks on topics of their own, and writing to them.

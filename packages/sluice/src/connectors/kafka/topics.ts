@@ -57,6 +57,13 @@ export class TopicRegistry {
     return this.#topics.get(topic);
   }
 
+  /** A topic that `ensure` was called for. */
+  known(topic: string): TopicInfo {
+    const info = this.#topics.get(topic);
+    if (info === undefined) throw new Error(`the topic ${topic} was not looked up`);
+    return info;
+  }
+
   /** Node id of the leader of a partition; -1 when it has none or the topic was never used. */
   leader(topic: string, partition: number): number {
     return this.#leaders.get(topic)?.[partition] ?? -1;
@@ -72,8 +79,8 @@ export class TopicRegistry {
    * Makes sure the topics can be used: creates what is missing, waits until each partition has a leader, reads their
    * limits. Throws `kafka.topic-missing` (`config`) when something is missing and must not be created.
    */
-  async ensure(topics: readonly string[], signal: AbortSignal): Promise<void> {
-    const fresh = topics.filter((topic) => !this.#topics.has(topic));
+  async ensure(topics: Iterable<string>, signal: AbortSignal): Promise<void> {
+    const fresh = [...topics].filter((topic) => !this.#topics.has(topic));
     if (fresh.length === 0) return;
     const states = await this.#ready(fresh, signal);
     for (const name of fresh) this.#leaders.set(name, states.get(name)?.leaders ?? []);

@@ -3,7 +3,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { KafkaClient } from './client.ts';
 import { codecFor } from './compression.ts';
 import { kafkaConnectionConfig } from './config.ts';
-import { packKeyed } from './pack-batch.ts';
+import { packKeyed } from './own-records.ts';
 import { TopicRegistry } from './topics.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
 

@@ -1,9 +1,9 @@
 import type { PartitionId } from '../../core/checkpoint.ts';
 import { SluiceError } from '../../core/failure.ts';
+import { BatchProducer, type OutgoingBatch, type ProducerIdentity } from './batch-producer.ts';
 import type { BrokerLink } from './broker-link.ts';
 import type { KafkaPhase } from './classify.ts';
 import type { KafkaClient } from './client.ts';
-import { BatchProducer, type OutgoingBatch, type ProducerIdentity } from './produce.ts';
 import {
   ADD_PARTITIONS,
   END_TRANSACTION,

@@ -29,9 +29,8 @@ test('a URI is enough', () => {
     answerTimeout: 5000,
     serverSelectionTimeout: 10_000,
     batchSize: 10_000,
-    batchBytes: 4 * 1024 * 1024,
+    batchBytes: 2 * 1024 * 1024,
     readPreference: 'primary',
-    onPositionLost: 'fail',
   });
 });
 
@@ -55,7 +54,6 @@ const WRONG: readonly [settings: Record<string, unknown>, message: RegExp][] = [
   [{ maxAwaitTime: 5 }, /maxAwaitTime/],
   [{ batchSize: 0 }, /batchSize/],
   [{ batchBytes: '1B' }, /batchBytes/],
-  [{ onPositionLost: 'skip' }, /onPositionLost/],
   [{ tls: { tlsAllowInvalidCertificates: true } }, /tls/],
 ];
 

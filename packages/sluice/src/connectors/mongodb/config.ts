@@ -106,7 +106,7 @@ export const mongodbSourceConfig = z
       'How long to look for a server to talk to before the attempt fails and is repeated with backoff.',
     ),
     batchSize: wholeNumber(1, 100_000).default(10_000).describe('Most changes in one answer of the server.'),
-    batchBytes: byteSize('4MiB', { min: '64KiB', max: '16MiB' }).describe(
+    batchBytes: byteSize('2MiB', { min: '64KiB', max: '16MiB' }).describe(
       'Size that answers should have; the number of changes asked for adapts to it. One larger change still comes.',
     ),
     readPreference: z
@@ -114,10 +114,6 @@ export const mongodbSourceConfig = z
       .default('primary')
       .describe('Which member to read from. Secondaries may lag behind and may hold a shorter oplog.'),
     tls: tls.optional(),
-    onPositionLost: z
-      .literal('fail')
-      .default('fail')
-      .describe('What to do when the oplog no longer holds what comes behind the checkpoint. fail: stop and say so.'),
   })
   .describe('Reads the change stream of a MongoDB replica set or sharded cluster.');
 

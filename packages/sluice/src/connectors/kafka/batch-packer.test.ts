@@ -4,10 +4,12 @@ import { test } from 'node:test';
 import { Reader, readRecordsBatch } from '@platformatic/kafka';
 import type { EncodedRecord } from '../../core/format.ts';
 import { testEvent } from '../../testing/events.ts';
+import { BatchPacker } from './batch-packer.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type Compression, codecFor } from './compression.ts';
 import { partitionOf } from './murmur2.ts';
-import { type PackedBatch, packKeyed, packRecords } from './pack-batch.ts';
+import type { PackedBatch } from './open-batch.ts';
+import { packKeyed } from './own-records.ts';
 import { HeaderWriter } from './record-headers.ts';
 import type { ShapedRecord } from './shape-batch.ts';
 import type { TopicInfo } from './topics.ts';
@@ -30,12 +32,16 @@ function pack(
   compression: Compression = 'none',
   topics: readonly TopicInfo[] = [topic],
 ) {
-  return packRecords(records, {
+  const packer = new BatchPacker({
     topicOf: (name) => topics.find((each) => each.name === name) as TopicInfo,
     headers: new HeaderWriter({ enabled: false, prefix: '', format: { name: 'test', contentType: 't' } }),
     codec: codecFor(compression),
     pool: new BufferPool(1 << 20),
   });
+  // In two goes, as a write is packed in slices.
+  packer.add(records.slice(0, 5));
+  packer.add(records.slice(5));
+  return packer.finish();
 }
 
 function contents({ bytes }: PackedBatch): [string | null, string | null][] {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError } from '@platformatic/kafka';
+import { BatchProducer, type OutgoingBatch } from './batch-producer.ts';
 import { classifyKafkaError } from './classify.ts';
 import type { KafkaClient } from './client.ts';
-import { BatchProducer, type OutgoingBatch } from './produce.ts';
 import type { ProduceRequest, ProduceResponse } from './protocol.ts';
 import { BATCH_HEADER_BYTES } from './record-batch.ts';
 import type { TopicRegistry } from './topics.ts';

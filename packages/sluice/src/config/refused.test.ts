@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { kafka, mongodb, pipeline, problemsOf } from './config-fixture.ts';
+
+const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp])[] = [
+  [
+    'an unknown key',
+    pipeline(kafka('brokerz: []')),
+    /6:41: pipelines\.orders\.sink\.kafka\.brokerz: unknown key; did you mean "brokers"\?/,
+  ],
+  [
+    'an unknown key that is near nothing',
+    pipeline({ top: 'zzz: 1' }),
+    /2:1: zzz: unknown key; known here: version, http, log, pipelines/,
+  ],
+  ['an unknown connector', pipeline({ sink: 'kafak: {}' }), /sink\.kafak: unknown key; did you mean "kafka"\?/],
+  ['no connector', pipeline({ sink: '' }), /sink: names no connector; choose one of kafka, file, stdout/],
+  [
+    'two connectors',
+    pipeline({ sink: 'stdout: {}, file: { path: x }' }),
+    /sink\.file: names 2 connectors \(stdout, file\)/,
+  ],
+  [
+    'a missing section',
+    'version: 1\npipelines:\n  a:\n',
+    /3:3: pipelines\.a\.source: is missing: Where changes are read/,
+  ],
+  ['no pipelines', 'version: 1\n', /pipelines: is missing/],
+  ['an empty list of pipelines', 'version: 1\npipelines: {}\n', /pipelines: there is no pipeline/],
+  ['an empty file', '', /1:1: the file is empty/],
+  ['a file of blanks', '  \n\n', /the file is empty/],
+  ['a list', '- a\n', /must be a mapping/],
+  ['another version', pipeline().replace('version: 1', 'version: 2'), /1:10: version: must be 1/],
+  ['a number without unit', pipeline({ more: 'stallAfter: 5' }), /stallAfter: 5 has no unit: write "5s" or "5ms"/],
+  ['a number in quotes for a number', pipeline(kafka('batchRecords: "5"')), /batchRecords: must be a whole number/],
+  ['"true" for true', pipeline(mongodb('ddl: "true"')), /ddl: must be true or false, not text/],
+  ['zero', pipeline(kafka('batchRecords: 0')), /batchRecords: must be a whole number from 1 to 100000/],
+  ['a negative number', pipeline(mongodb('batchSize: -1')), /batchSize: must be a whole number/],
+  ['infinity', pipeline(mongodb('batchSize: 1e309')), /batchSize: must be a whole number/],
+  ['not a number', pipeline(mongodb('batchSize: .nan')), /batchSize: must be a whole number/],
+  ['a size out of range', pipeline({ more: 'inFlightBytes: 1B' }), /inFlightBytes: 1B is out of range: from 64KiB/],
+  [
+    'min above max',
+    pipeline({ more: 'backoff: { min: 1m, max: 1s }' }),
+    /backoff\.min: min must not be longer than max/,
+  ],
+  [
+    'a wrong choice',
+    pipeline(kafka('delivery: exactly-onec')),
+    /delivery: must be one of .*; did you mean "exactly-once"\?/,
+  ],
+  [
+    'a wrong format',
+    pipeline({ sink: 'stdout: { format: debezum }' }),
+    /format: must be one of .*; did you mean "debezium"\?/,
+  ],
+  [
+    'a wrong option of a format',
+    pipeline({ sink: 'stdout: { format: { name: change, jsn: plain } }' }),
+    /format\.jsn: unknown key; did you mean "json"\?/,
+  ],
+  ['a list that should be one', pipeline({ sink: 'kafka: { brokers: b }' }), /brokers: must be a list, not text/],
+  ['an empty list', pipeline({ sink: 'kafka: { brokers: [] }' }), /brokers: must name at least one broker/],
+  ['an empty value', pipeline({ sink: 'kafka: { brokers: [""] }' }), /brokers\[0\]: /],
+  [
+    'a bad pipeline name',
+    pipeline().replace('orders:', '"or ders":'),
+    /4:3: pipelines\["or ders"\]: this name is not allowed/,
+  ],
+  ['one name twice', pipeline().replace('    source', '    sink: {}\n    source'), /7:5: .*this key is written twice/s],
+  ['a dangerous key', pipeline({ more: '__proto__: {}' }), /the key "__proto__" is not allowed/],
+  ['an unknown tag', pipeline({ more: 'stallAfter: !env X' }), /unknown YAML tag/],
+  ['two documents', `${pipeline()}---\nversion: 1\n`, /several YAML documents/],
+  ['broken YAML', 'version: 1\npipelines: { a: [', /2:\d+: /],
+  ['a bomb of aliases', bomb(), /too many or too deeply nested values/],
+  ['an alias of itself', 'a: &a { b: *a }', /too many or too deeply nested values/],
+  ['a missing anchor', 'a: *b', /alias|anchor/i],
+  ['transforms', pipeline({ more: 'transforms: []' }), /transforms: transforms are not built yet; remove this key/],
+  ['partitions', pipeline({ more: 'partitions: 1' }), /partitions: several partitions per pipeline are not built yet/],
+  ['snapshot', pipeline(mongodb('snapshot: initial')), /mongodb\.snapshot: snapshots are not built yet/],
+  ['another policy for a lost position', pipeline({ more: 'onPositionLost: skip' }), /onPositionLost: must be "fail"/],
+  [
+    'a missing variable',
+    pipeline({ source: 'mongodb: { uri: "${env:NOPE}" }' }),
+    /5:31: .*uri: the environment variable NOPE is not set; set NOPE/,
+  ],
+  [
+    'an empty variable',
+    pipeline({ source: 'mongodb: { uri: "${env:EMPTY}" }' }),
+    /the environment variable EMPTY is empty/,
+  ],
+  [
+    'a missing file',
+    pipeline({ source: 'mongodb: { uri: "${file:nope}" }' }),
+    /the file nope cannot be read \(ENOENT\)/,
+  ],
+  [
+    'another kind of reference',
+    pipeline({ source: 'mongodb: { uri: "${MONGO_URI}" }' }),
+    /is not a reference that is known; write \$\{env:MONGO_URI\}/,
+  ],
+  [
+    'a reference without quotes in braces',
+    pipeline({ source: 'mongodb: { uri: ${env:MONGO_URI} }' }),
+    /5:\d+: .*; inside \{ \} and \[ \] a reference must be in quotes/,
+  ],
+  ['an open reference', pipeline({ source: 'mongodb: { uri: "${env:MONGO_URI" }' }), /has no closing brace/],
+  [
+    'a literal password',
+    pipeline(kafka('sasl: { mechanism: plain, username: u, password: hunter2 }')),
+    /password: a secret must not be written into the file; write \$\{env:PASSWORD\}/,
+  ],
+  [
+    'a secret with a default',
+    pipeline(kafka('sasl: { mechanism: plain, username: u, password: "${env:X:-hunter2}" }')),
+    /a secret must not have a default/,
+  ],
+  [
+    'a password in a URI',
+    pipeline({ source: 'mongodb: { uri: "mongodb://u:hunter2@h" }' }),
+    /uri: a password must not be written into the file; write \$\{env:PASSWORD\} in its place/,
+  ],
+  [
+    'a password in the default of a URI',
+    pipeline({ source: 'mongodb: { uri: "${env:X:-mongodb://u:hunter2@h}" }' }),
+    /a password must not be written/,
+  ],
+  [
+    'a password in the parameters of a URI',
+    pipeline({ source: 'mongodb: { uri: "mongodb://h/?tlsCertificateKeyFilePassword=hunter2" }' }),
+    /a password must not be written/,
+  ],
+  [
+    'another scheme',
+    pipeline({ source: 'mongodb: { uri: "http://h" }' }),
+    /uri: must start with mongodb:\/\/ or mongodb\+srv:\/\//,
+  ],
+  [
+    'an open endpoint without token',
+    pipeline({ top: 'http: { listen: "0.0.0.0:80" }' }),
+    /http\.listen: other machines can reach 0\.0\.0\.0/,
+  ],
+  [
+    'an open endpoint in disguise',
+    pipeline({ top: 'http: { listen: "0x7f.1:80" }' }),
+    /http\.listen: other machines can reach 0x7f\.1/,
+  ],
+  [
+    'an address without port',
+    pipeline({ top: 'http: { listen: "127.0.0.1" }' }),
+    /http\.listen: must be an address and a port/,
+  ],
+  [
+    'a short token',
+    pipeline({ top: 'http: { token: "${env:NUMBER}" }' }),
+    /http\.token: must have at least 16 characters/,
+  ],
+  [
+    'a namespace without collection',
+    pipeline(mongodb('include: [shop]')),
+    /include\[0\]: "shop" names no collection; write "shop\.\*"/,
+  ],
+  [
+    'a pipeline that drops the token',
+    pipeline(mongodb('pipeline: [{ $project: { _id: 0 } }]')),
+    /pipeline\[0\]: .*_id/,
+  ],
+  ['a stage that writes', pipeline(mongodb('pipeline: [{ $out: x }]')), /pipeline\[0\]: .*\$out/],
+  [
+    'its own checkpoints in the source',
+    pipeline(mongodb('include: ["sluice.*"]')),
+    /checkpoint\.mongodb: sluice\.checkpoints is among the namespaces .*: a loop/,
+  ],
+  [
+    'its own dead letters in the source',
+    pipeline({ ...mongodb('include: ["shop.*"]'), more: 'deadLetter: { mongodb: { database: shop } }' }),
+    /deadLetter\.mongodb: shop\.dead-letters is among the namespaces/,
+  ],
+  [
+    'dead letters without brokers',
+    pipeline({ more: 'deadLetter: { kafka: {} }' }),
+    /deadLetter\.kafka\.brokers: is missing/,
+  ],
+  [
+    'dead letters among the data',
+    pipeline({ ...kafka('topic: t'), more: 'deadLetter: { kafka: { topic: t } }' }),
+    /deadLetter\.kafka\.topic: t is already the topic of the data/,
+  ],
+  [
+    'checkpoints among the data',
+    pipeline(kafka('topic: t, checkpointTopic: t, delivery: exactly-once')),
+    /checkpointTopic: t is the topic of the data/,
+  ],
+  [
+    'two checkpoints',
+    pipeline({ ...kafka('delivery: exactly-once'), more: 'checkpoint: { file: { path: x } }' }),
+    /checkpoint\.file: with delivery: exactly-once the sink keeps the checkpoint/,
+  ],
+  [
+    'a source that always counts as stalled',
+    pipeline({ ...mongodb('maxAwaitTime: 20s'), more: 'stallAfter: 30s' }),
+    /stallAfter: must be at least twice the maxAwaitTime/,
+  ],
+  [
+    'one file for two purposes',
+    pipeline({ sink: 'file: { path: ./x }', more: 'deadLetter: { file: { path: x } }' }),
+    /deadLetter\.file\.path: the same path as pipelines\.orders\.sink\.file\.path/,
+  ],
+];
+
+function bomb(): string {
+  const lines = ['l0: &l0 [x,x,x,x,x,x,x,x,x,x]'];
+  for (let level = 1; level < 8; level++) {
+    lines.push(`l${level}: &l${level} [${Array.from({ length: 10 }, () => `*l${level - 1}`).join()}]`);
+  }
+  return lines.join('\n');
+}
+
+for (const [title, text, expected] of REFUSED) {
+  test(`refused: ${title}`, () => {
+    const problems = problemsOf(text);
+    assert.match(problems, expected);
+    assert.doesNotMatch(problems, /hunter2|canary/);
+  });
+}
