@@ -99,7 +99,7 @@ test('init writes a file that validates, and does not overwrite one', async () =
     const written = await runSluice(['init', '--sink', sink, '--include', 'shop.*', '--output', file], options);
     assert.equal(written.code, 0, written.stderr);
     const text = await readFile(join(directory.path, file), 'utf8');
-    assert.match(text, /^# yaml-language-server: \$schema=https:/);
+    assert.match(text, /^# yaml-language-server: \$schema=\.\/sluice\.schema\.json/);
     const checked = await runSluice(['validate', '-c', file], options);
     assert.equal(checked.code, 0, checked.stderr);
   }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelineStatus } from '../core/status.ts';
 
 const MAIN = resolve(import.meta.dirname, '../cli/main.ts');
+const DIE_WITH_PARENT = resolve(import.meta.dirname, 'die-with-parent.ts');
 
 /** How a command ended: exactly one of code and signal is set. */
 export interface Exit {
@@ -30,7 +31,8 @@ export class SluiceProcess implements AsyncDisposable {
   #stderr = '';
 
   constructor(args: readonly string[], options: SluiceOptions = {}) {
-    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN, ...args], {
+    const nodeArgs = ['--import', DIE_WITH_PARENT, ...(options.nodeArgs ?? [])];
+    this.#child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: '1', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],

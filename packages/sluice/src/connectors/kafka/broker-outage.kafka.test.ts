@@ -94,7 +94,9 @@ async function writeThrough(config: ReturnType<typeof settings>, onBatch: (batch
 /** Values per key, as they were read. */
 async function histories(topic: string): Promise<Map<string, number[]>> {
   const found = new Map<string, number[]>();
-  for (const { key, value } of await readTopic({ brokers: kafka.plainBrokers }, topic)) {
+  const target = { brokers: kafka.plainBrokers };
+  const records = await readSettled(() => readTopic(target, topic, { isolation: 'read_uncommitted' }));
+  for (const { key, value } of records) {
     const name = key?.toString('hex') ?? '';
     const sequence = Number.parseInt(value?.toString() ?? '', 16);
     found.set(name, [...(found.get(name) ?? []), sequence]);

@@ -2,20 +2,14 @@ import { silentLogger } from '../../core/logger.ts';
 import { checkpointStoreContract } from '../../testing/contracts/checkpoint-store.ts';
 import { deadLetterStoreContract } from '../../testing/contracts/dead-letter-store.ts';
 import { sinkContract } from '../../testing/contracts/sink.ts';
-import { readTopic, type TopicRecord } from '../../testing/kafka-reader.ts';
+import { readTopic } from '../../testing/kafka-reader.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
-import { waitFor } from '../../testing/wait-for.ts';
 import { kafkaDeadLetterConfig } from './config.ts';
 import { openKafkaDeadLetters } from './dead-letter.ts';
-import { openSink, uniqueName } from './sink-fixture.ts';
+import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 
-/** The broker needs a moment to lead the partitions of a new topic, and the reader asks for each of them once. */
-function read(brokers: readonly string[], topic: string): Promise<readonly TopicRecord[]> {
-  return waitFor(() => readTopic({ brokers }, topic), {
-    timeoutMs: 20_000,
-    retryErrors: true,
-    message: `${topic} is read`,
-  });
+function read(brokers: readonly string[], topic: string) {
+  return readSettled(() => readTopic({ brokers }, topic, { isolation: 'read_uncommitted' }));
 }
 
 const text = (bytes: Buffer | null) => bytes?.toString() ?? null;

@@ -48,8 +48,13 @@ async function claim(sink: Sink): Promise<Owner & { readonly position: string | 
 const events = (from: number, to: number): ChangeEvent[] =>
   Array.from({ length: to - from }, (_, i) => testEvent({ sequence: from + i }));
 
+/** All records of the topic, once every transaction in it is decided. */
+function read(topic: string) {
+  return readSettled(() => readTopic({ brokers }, topic, { isolation: 'read_uncommitted' }));
+}
+
 async function visible(topic: string): Promise<(string | undefined)[]> {
-  return (await readTopic({ brokers }, topic)).map(({ value }) => value?.toString());
+  return (await read(topic)).map(({ value }) => value?.toString());
 }
 
 const tokens = (list: readonly ChangeEvent[]) => list.map(({ position }) => position.token);
@@ -140,9 +145,7 @@ test('aborted transactions are not read: neither as data nor, any number of them
   await using client = await KafkaClient.open(kafkaConnectionConfig.parse({ brokers }), signal);
   const topics = new TopicRegistry(client, { policy: { enabled: false, config: {} }, logger: silentLogger });
   await topics.ensure([settings.topic, settings.checkpointTopic], signal);
-  const [stored] = (await readTopic({ brokers }, settings.checkpointTopic)).filter(
-    ({ key }) => key?.toString() === PARTITION,
-  );
+  const [stored] = (await read(settings.checkpointTopic)).filter(({ key }) => key?.toString() === PARTITION);
   assert.ok(stored?.value);
   for (let n = 1; n <= 5; n++) {
     const transactionalId = `${settings.transactionalIdPrefix}-contract-0`;
@@ -228,7 +231,7 @@ test('what the broker refuses in the transaction is handed over before the commi
   const handed: Rejection[] = [];
   const result = await write(async (rejections) => {
     handed.push(...rejections);
-    seenMeanwhile = await visible(settings.topic);
+    seenMeanwhile = (await readTopic({ brokers }, settings.topic)).map(({ value }) => value?.toString());
   });
   assert.deepEqual(result, { delivered: 2, filtered: 0 });
   assert.deepEqual(
@@ -299,7 +302,7 @@ test('positions are saved without data, and never go back', options, async () =>
   await save(15);
   await Promise.all([writeEvents(sink, events(21, 31), { owner }), save(25)]);
   const stored = async () =>
-    (await readTopic({ brokers }, settings.checkpointTopic))
+    (await read(settings.checkpointTopic))
       .filter(({ key }) => key?.toString() === PARTITION)
       .map(({ value }) => (JSON.parse(value?.toString() ?? '') as { token: string }).token);
   assert.deepEqual(
@@ -316,7 +319,7 @@ test('claims raise the epoch even when nothing is ever saved', options, async ()
     await using sink = await openSink(settings);
     assert.equal((await claim(sink)).epoch, epoch);
   }
-  const keys = (await readTopic({ brokers }, settings.checkpointTopic)).map(({ key }) => key?.toString());
+  const keys = (await read(settings.checkpointTopic)).map(({ key }) => key?.toString());
   assert.deepEqual(keys, Array(3).fill(claimKey(PARTITION)));
 });
 

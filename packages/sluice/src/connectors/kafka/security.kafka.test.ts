@@ -9,7 +9,7 @@ import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
 import { checkKafkaSink } from './check.ts';
 import { kafkaSinkConfig } from './config.ts';
-import { openSink, sinkContext, uniqueName, writeEvents } from './sink-fixture.ts';
+import { openSink, readSettled, sinkContext, uniqueName, writeEvents } from './sink-fixture.ts';
 
 const options = { timeout: 60_000 };
 const { signal } = new AbortController();
@@ -101,7 +101,9 @@ test('SCRAM over TLS with only the permissions it needs: exactly once', options,
   await grantAll(config);
   await writeOne(config);
   await writeOne(config);
-  assert.equal((await readTopic({ brokers: kafka.plainBrokers }, config.topic)).length, 2);
+  const target = { brokers: kafka.plainBrokers };
+  const read = () => readTopic(target, config.topic, { isolation: 'read_uncommitted' });
+  assert.equal((await readSettled(read)).length, 2);
 });
 
 test('a client certificate is sent, and the check may be turned off explicitly', options, async () => {

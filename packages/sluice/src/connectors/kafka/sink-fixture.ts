@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { Checkpoint } from '../../core/checkpoint.ts';
 import type { SinkContext } from '../../core/connector.ts';
@@ -78,4 +79,29 @@ export async function writeEvents(
     context,
   );
   return { ...result, rejections };
+}
+
+const SETTLE_LIMIT_MS = 20_000;
+const SETTLE_POLL_MS = 20;
+
+/**
+ * Reads until no transaction is open, and with errors meanwhile: a commit is answered before its markers are in the
+ * logs, and a broker needs a moment to lead the partitions of a new topic. Resolves with the records that count.
+ */
+export async function readSettled<R extends { readonly transaction: string }>(
+  read: () => Promise<readonly R[]>,
+): Promise<R[]> {
+  const deadline = performance.now() + SETTLE_LIMIT_MS;
+  for (;;) {
+    const late = performance.now() > deadline;
+    try {
+      const records = await read();
+      const open = records.some(({ transaction }) => transaction === 'open');
+      if (!open) return records.filter(({ transaction }) => transaction !== 'aborted');
+      if (late) throw new Error('a transaction is still open');
+    } catch (error) {
+      if (late) throw error;
+    }
+    await delay(SETTLE_POLL_MS);
+  }
 }

@@ -7,26 +7,20 @@ import { SluiceError } from '../../core/failure.ts';
 import type { Format } from '../../core/format.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { testEvent } from '../../testing/events.ts';
-import { readTopic, type TopicRecord } from '../../testing/kafka-reader.ts';
+import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
-import { waitFor } from '../../testing/wait-for.ts';
 import { KafkaClient } from './client.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { partitionOf } from './murmur2.ts';
-import { openSink, sinkContext, textFormat, uniqueName, writeEvents } from './sink-fixture.ts';
+import { openSink, readSettled, sinkContext, textFormat, uniqueName, writeEvents } from './sink-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 
 const brokers = await testKafka();
 const options = { timeout: 60_000 };
 
-/** The broker needs a moment to lead the partitions of a new topic, and the reader asks for each of them once. */
-function read(topic: string): Promise<readonly TopicRecord[]> {
-  return waitFor(() => readTopic({ brokers }, topic), {
-    timeoutMs: 20_000,
-    retryErrors: true,
-    message: `${topic} is read`,
-  });
+function read(topic: string) {
+  return readSettled(() => readTopic({ brokers }, topic, { isolation: 'read_uncommitted' }));
 }
 
 interface NewTopic {
