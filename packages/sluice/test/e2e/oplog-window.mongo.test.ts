@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { MongoClient } from 'mongodb';
+import { compareClusterTime } from '../../src/core/cluster-time.ts';
 import { startMongo } from '../../src/testing/servers/mongo.ts';
 import { waitFor } from '../../src/testing/wait-for.ts';
 import { type FileBed, fileBed, isReady } from '../pipeline-bed.ts';
+
+const NEVER = { t: 0, i: 0 };
 
 /** Writes elsewhere until the oldest entry of the oplog is younger than this moment. */
 async function overflowOplog(client: MongoClient): Promise<void> {
@@ -42,7 +45,8 @@ test('a quiet stream survives an oplog that rolls over, also over a kill', { tim
       await bed.waitFor(sluice, ({ counts }) => counts.delivered === 1);
       await overflowOplog(client);
       const { operationTime } = await client.db('admin').command({ ping: 1 });
-      await bed.waitFor(sluice, ({ checkpoint }) => (checkpoint?.t ?? 0) >= operationTime.getHighBits());
+      const behindNoise = { t: operationTime.getHighBits(), i: operationTime.getLowBits() };
+      await bed.waitFor(sluice, ({ checkpoint }) => compareClusterTime(checkpoint ?? NEVER, behindNoise) >= 0);
       await sluice.end('SIGKILL');
     }
     await items.insertOne({ _id: 2 });

@@ -7,7 +7,7 @@ import { testEvent } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
 import { waitFor } from '../../testing/wait-for.ts';
-import { type Owner, openSink, uniqueName, writeEvents } from './sink-fixture.ts';
+import { type Owner, openSink, readSettled, uniqueName, writeEvents } from './sink-fixture.ts';
 
 const options = { timeout: 120_000 };
 const { signal } = new AbortController();

@@ -18,7 +18,15 @@ import { KafkaClient } from './client.ts';
 import { codecFor } from './compression.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { packKeyed } from './own-records.ts';
-import { checkpointBehind, type Owner, openSink, textFormat, uniqueName, writeEvents } from './sink-fixture.ts';
+import {
+  checkpointBehind,
+  type Owner,
+  openSink,
+  readSettled,
+  textFormat,
+  uniqueName,
+  writeEvents,
+} from './sink-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
 

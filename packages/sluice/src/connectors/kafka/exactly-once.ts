@@ -27,9 +27,11 @@ const ABANDON_LIMIT_MS = 2000;
 /**
  * Delivery in transactions: each one holds a batch of events and the checkpoint behind them, so that both become
  * visible or neither. `claim` takes the transactional id over, which fences the last owner and decides its last
- * transaction, and only then reads the position.
+ * transaction, and only then reads the position. A write resolves when its commit is durable; readers see it a few ms
+ * later, when the broker has written the markers into the logs.
  */
 export class ExactlyOnce implements Delivery {
+  /** See `CheckpointStore`; a partition has to be claimed before anything is written. */
   readonly checkpoints = {
     claim: (partition: PartitionId, signal: AbortSignal) => this.#take(partition, signal),
     save: (checkpoint: Checkpoint, signal: AbortSignal) => this.#save(checkpoint, signal),
