@@ -2,6 +2,7 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Position } from '../core/position.ts';
 import type { SinkLimits } from '../core/sink.ts';
 import type { SourceBatch } from '../core/source.ts';
+import { Wakeup } from './wakeup.ts';
 
 /** Events to be written together and where to resume once they are acknowledged. No events = only a position. */
 export interface Group {
@@ -20,7 +21,7 @@ export class Batcher {
   /** Index of the first event of the first batch that has not been taken. */
   #offset = 0;
   #closed = false;
-  #wake: (() => void) | undefined;
+  readonly #changed = new Wakeup();
 
   constructor(limits: Pick<SinkLimits, 'records' | 'bytes'>) {
     this.#limits = limits;
@@ -37,13 +38,13 @@ export class Batcher {
 
   push(batch: SourceBatch): void {
     this.#batches.push(batch);
-    this.#wake?.();
+    this.#changed.wake();
   }
 
   /** No more batches will come; what is queued can still be taken. */
   close(): void {
     this.#closed = true;
-    this.#wake?.();
+    this.#changed.wake();
   }
 
   /** The next group, waiting for one; undefined when closed and empty. Rejects with the abort reason. */
@@ -52,20 +53,8 @@ export class Batcher {
       signal.throwIfAborted();
       if (this.#batches.length > 0) return this.#group();
       if (this.#closed) return undefined;
-      await this.#changed(signal);
+      await this.#changed.wait(signal);
     }
-  }
-
-  #changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        signal.removeEventListener('abort', wake);
-        this.#wake = undefined;
-        resolve();
-      };
-      this.#wake = wake;
-      signal.addEventListener('abort', wake, { once: true });
-    });
   }
 
   #group(): Group {

@@ -1,3 +1,5 @@
+import { Wakeup } from './wakeup.ts';
+
 /**
  * Bounds the bytes between reading and acknowledgement. What does not fit waits; when nothing is in flight everything
  * fits, so that one event larger than the whole budget still passes, alone.
@@ -5,7 +7,7 @@
 export class InFlightBudget {
   readonly limitBytes: number;
   #usedBytes = 0;
-  #wake: (() => void) | undefined;
+  readonly #released = new Wakeup();
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
@@ -19,15 +21,7 @@ export class InFlightBudget {
   async acquire(bytes: number, signal: AbortSignal): Promise<void> {
     while (this.#usedBytes > 0 && this.#usedBytes + bytes > this.limitBytes) {
       signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal.removeEventListener('abort', wake);
-          this.#wake = undefined;
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener('abort', wake, { once: true });
-      });
+      await this.#released.wait(signal);
     }
     signal.throwIfAborted();
     this.#usedBytes += bytes;
@@ -35,6 +29,6 @@ export class InFlightBudget {
 
   release(bytes: number): void {
     this.#usedBytes -= bytes;
-    this.#wake?.();
+    this.#released.wake();
   }
 }

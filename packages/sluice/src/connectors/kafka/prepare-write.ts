@@ -55,14 +55,13 @@ export async function prepareWrite(
 function* slicesOf(envelopes: readonly Envelope[]): Generator<readonly Envelope[]> {
   let start = 0;
   let bytes = 0;
-  for (const [index, { event }] of envelopes.entries()) {
-    const full = index - start >= SLICE_RECORDS || bytes >= SLICE_BYTES;
-    if (full) {
+  for (let index = 0; index < envelopes.length; index++) {
+    if (index - start >= SLICE_RECORDS || bytes >= SLICE_BYTES) {
       yield envelopes.slice(start, index);
       start = index;
       bytes = 0;
     }
-    bytes += event.raw.byteLength;
+    bytes += envelopes[index]?.event.raw.byteLength ?? 0;
   }
   if (start < envelopes.length) yield envelopes.slice(start);
 }
