@@ -110,7 +110,8 @@ function shellCommands(script: string): string[][] {
 /** The arguments of every `npx sluice` or `sluice` in shell blocks and inline code. */
 function sluiceCalls(page: string): string[][] {
   const shell = blocksOf(page).filter(({ language }) => language === 'sh');
-  const inline = [...withoutBlocks(page).matchAll(/`((?:npx )?sluice [a-z][^`]*)`/g)].map(([, code = '']) => code);
+  const prose = withoutBlocks(page).replace(/^#+ .*$/gm, '');
+  const inline = [...prose.matchAll(/`((?:npx )?sluice [a-z][^`]*)`/g)].map(([, code = '']) => code);
   return [...shell.map(({ text }) => text), ...inline].flatMap(shellCommands).flatMap((words) => {
     const start = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
     const called = words.slice(start);
@@ -184,7 +185,7 @@ function pipelineWith(part: Mapping): Mapping {
 /** Every variable is set: to a connection string where its name says so. */
 const ENVIRONMENT = new Proxy<Record<string, string>>(
   {},
-  { get: (_, name) => (/URI$/.test(String(name)) ? MONGO_URI : 'a-value-of-some-length') },
+  { get: (_, name) => (String(name).endsWith('URI') ? MONGO_URI : 'a-value-of-some-length') },
 );
 
 function configProblem(text: string, file: string): string | undefined {

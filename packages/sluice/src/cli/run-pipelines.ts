@@ -2,7 +2,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { registry } from '../connectors/registry.ts';
 import type { Logger } from '../core/logger.ts';
 import type { PipelineStatus } from '../core/status.ts';
-import { createPipeline, type Pipeline } from '../engine/pipeline.ts';
+import { createPipeline, DRAIN_TIMEOUT, type Pipeline } from '../engine/pipeline.ts';
 import { startHttp } from '../ops/http.ts';
 import { createMetrics, type MetricsRegistry } from '../ops/metrics.ts';
 import type { Invocation, Outcome } from './action.ts';
@@ -37,7 +37,8 @@ export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> 
   const ended = await runAll(pipelines, signals, output, statuses);
   if (invocation.options.quiet !== true) for (const status of ended) output.note(summary(status));
   const signal = signals.received();
-  const cutShort = signal !== undefined && signals.abort.aborted;
+  const undrained = ended.some(({ state, error }) => state === 'stopped' && error?.code === DRAIN_TIMEOUT);
+  const cutShort = signal !== undefined && (signals.abort.aborted || undrained);
   return { exitCode: cutShort ? signalExitCode(signal) : exitCode(ended), result: { pipelines: ended } };
 }
 

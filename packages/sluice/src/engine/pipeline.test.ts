@@ -130,7 +130,8 @@ test('a drain that takes too long is given up, and the checkpoint stays behind w
   const running = b.run();
   await until(() => b.pipeline.status().lagEvents > 0, 'something is in flight');
   b.stop.abort();
-  assert.equal((await running).state, 'stopped');
+  const status = await running;
+  assert.deepEqual([status.state, status.error?.code], ['stopped', 'pipeline.drain-timeout']);
   assert.equal(b.place.checkpoints.get('test/0'), undefined);
 });
 

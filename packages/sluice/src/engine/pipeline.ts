@@ -8,6 +8,9 @@ import { backoffMs } from './backoff.ts';
 import type { PipelineDefinition } from './pipeline-definition.ts';
 import { Progress } from './progress.ts';
 
+/** Code of the error in the status of a pipeline that was stopped and did not drain in time. */
+export const DRAIN_TIMEOUT = 'pipeline.drain-timeout';
+
 /** Above this lag a running pipeline is shown as catching up (ms). */
 const CATCHING_UP_ABOVE_MS = 10_000;
 
@@ -103,11 +106,9 @@ class SupervisedPipeline implements Pipeline {
     const echo = error instanceof Error && error.name === 'AbortError';
     if (!asked || !echo) return asSluiceError(error);
     if (signals.stop.aborted && this.#state === 'stopping' && !signals.abort.aborted) {
-      const fields = { drainTimeoutMs: this.#definition.settings.drainTimeoutMs };
-      this.#dependencies.logger.warn(
-        fields,
-        'stopped before everything in flight was acknowledged; it will be read again',
-      );
+      const message = 'stopped before everything in flight was acknowledged; it will be read again';
+      this.#error = { kind: 'transient', code: DRAIN_TIMEOUT, message, hint: undefined, atMs: Date.now() };
+      this.#dependencies.logger.warn({ drainTimeoutMs: this.#definition.settings.drainTimeoutMs }, message);
     }
     return undefined;
   }

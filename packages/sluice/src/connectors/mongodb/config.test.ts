@@ -29,6 +29,7 @@ test('a URI is enough', () => {
     answerTimeout: 5000,
     serverSelectionTimeout: 10_000,
     batchSize: 10_000,
+    linger: 5,
     batchBytes: 2 * 1024 * 1024,
     readPreference: 'primary',
   });

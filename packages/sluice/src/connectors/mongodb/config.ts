@@ -105,6 +105,10 @@ export const mongodbSourceConfig = z
     serverSelectionTimeout: duration('10s', SELECTION_LIMITS).describe(
       'How long to look for a server to talk to before the attempt fails and is repeated with backoff.',
     ),
+    linger: duration('5ms', { min: '0ms', max: '1s' }).describe(
+      'After an answer with few changes: how long to let further changes gather before the server is asked again. It ' +
+        'saves most of the work at a steady trickle; a change after a pause is never delayed.',
+    ),
     batchSize: wholeNumber(1, 100_000).default(10_000).describe('Most changes in one answer of the server.'),
     batchBytes: byteSize('2MiB', { min: '64KiB', max: '16MiB' }).describe(
       'Size that answers should have; the number of changes asked for adapts to it. One larger change still comes.',

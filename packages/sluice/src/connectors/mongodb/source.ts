@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { NamespaceCache } from '../../bson/namespace-cache.ts';
+import type { CursorReply } from '../../bson/reply.ts';
 import { clusterTimeOfToken } from '../../bson/resume-token.ts';
 import type { PositionBinding } from '../../core/checkpoint.ts';
 import { compareClusterTime, formatClusterTime } from '../../core/cluster-time.ts';
@@ -20,6 +22,9 @@ import { RawCursor } from './raw-cursor.ts';
 import { configuredStart, resumedStart, type StreamStart, startAfterFailure, startBehind } from './resume.ts';
 import { describeScope, type Scope, scopeOf } from './scope.ts';
 import { type LargeEvents, streamPipeline, streamTarget } from './stream-pipeline.ts';
+
+/** An answer with fewer events is worth waiting a moment before the next question. */
+const FEW_EVENTS = 500;
 
 /** Opens the change stream source of a pipeline: connected, and sure that the deployment has change streams. */
 export async function openMongodbSource(config: MongodbSourceConfig, context: ConnectorContext): Promise<Source> {
@@ -101,7 +106,7 @@ class MongodbSource implements Source {
       ask.observe(reply.events.length, reply.bytes);
       const done = reply.id === 0n || (start.dropImages && batch?.events.some((event) => event.degraded !== undefined));
       asked = ask.size;
-      const next = done ? undefined : cursor.next(asked);
+      const next = done ? undefined : this.#next(cursor, { asked, previous: reply }, signal);
       // A failure is thrown when the consumer comes for the batch; until then nobody waits for it.
       next?.catch(() => {});
       if (batch !== undefined) {
@@ -111,6 +116,18 @@ class MongodbSource implements Source {
       if (next === undefined) return;
       reply = await next;
     }
+  }
+
+  /** Asks for the next answer; after one with only a few changes, once a few more may have gathered. */
+  async #next(
+    cursor: RawCursor,
+    { asked, previous }: { asked: number; previous: CursorReply },
+    signal: AbortSignal,
+  ): Promise<CursorReply> {
+    const { linger } = this.#parts.config;
+    const few = previous.events.length > 0 && previous.events.length < FEW_EVENTS;
+    if (few && linger > 0) await delay(linger, undefined, { signal });
+    return cursor.next(asked);
   }
 
   #cursor(client: MongoClient, start: StreamStart, signal: AbortSignal): RawCursor {

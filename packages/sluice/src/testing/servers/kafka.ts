@@ -178,7 +178,8 @@ class Broker {
 
 /** Writes the cluster id and the first user into the data folder, as KRaft wants it before the first start. */
 async function format(home: ServerHome, installation: KafkaInstallation, security: KafkaSecurity): Promise<void> {
-  const clusterId = randomBytes(16).toString('base64url');
+  // A leading hyphen would be taken for an option.
+  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   const { login } = security;
   const users =
     login === undefined ? [] : ['--add-scram', `${login.mechanism}=[name=${login.user},password=${login.password}]`];
