@@ -75,6 +75,8 @@ const EXIT_PATIENCE_MS = 2_000;
  */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
+    // A reader that has seen enough (`sluice --help | head`) ends the output, not the process with a stack trace.
+    process.stdout.on('error', ignoreClosedPipe);
     const program = await buildProgram(argv);
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
@@ -86,6 +88,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
   }
   setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 async function buildProgram(argv: readonly string[]): Promise<Command> {
