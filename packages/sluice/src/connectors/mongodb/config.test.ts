@@ -30,7 +30,7 @@ test('a URI is enough', () => {
     serverSelectionTimeout: 10_000,
     batchSize: 10_000,
     linger: 5,
-    batchBytes: 2 * 1024 * 1024,
+    batchBytes: 1024 * 1024,
     readPreference: 'primary',
   });
 });

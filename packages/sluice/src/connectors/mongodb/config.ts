@@ -110,7 +110,7 @@ export const mongodbSourceConfig = z
         'saves most of the work at a steady trickle; a change after a pause is never delayed.',
     ),
     batchSize: wholeNumber(1, 100_000).default(10_000).describe('Most changes in one answer of the server.'),
-    batchBytes: byteSize('2MiB', { min: '64KiB', max: '16MiB' }).describe(
+    batchBytes: byteSize('1MiB', { min: '64KiB', max: '16MiB' }).describe(
       'Size that answers should have; the number of changes asked for adapts to it. One larger change still comes.',
     ),
     readPreference: z
