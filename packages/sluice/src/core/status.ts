@@ -44,7 +44,10 @@ export interface PipelineStatus {
   /** Cluster time and moment of the last durable checkpoint. */
   readonly checkpoint: ClusterTime | undefined;
   readonly checkpointAtMs: number | undefined;
-  /** Age of the oldest change that is not acknowledged, in ms; 0 when caught up; undefined before the first reply. */
+  /**
+   * Age of the oldest change that is not acknowledged, in ms; 0 when caught up. While no attempt runs, the age of the
+   * acknowledged position: at most that. Undefined when it cannot be known.
+   */
   readonly lagMs: number | undefined;
   /** Events read and not yet acknowledged. What the server has not sent yet is not counted. */
   readonly lagEvents: number;

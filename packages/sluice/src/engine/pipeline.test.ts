@@ -327,6 +327,17 @@ test('a sink that hangs shows as stalled, and lag grows', async () => {
   await running;
 });
 
+test('a pipeline that failed does not claim to be caught up', async () => {
+  const failing = () => {
+    throw new SluiceError('no way', { kind: 'config', code: 'test.final' });
+  };
+  const unknown = bench({ source: { before: failing } });
+  assert.equal((await unknown.run()).lagMs, undefined);
+  const b = bench({ count: 10, source: { before: (yielded) => (yielded === 10 ? failing() : undefined) } });
+  const { lagMs, acknowledged } = await b.run();
+  assert.ok(acknowledged !== undefined && lagMs !== undefined && lagMs > Date.now() - acknowledged.t * 1000 - 60_000);
+});
+
 test('a caught-up stream has no lag and is not stalled', async () => {
   const b = bench({ count: 5, settings: { stallAfterMs: 200 } });
   const running = b.run();

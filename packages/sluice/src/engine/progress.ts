@@ -114,8 +114,9 @@ export class Progress {
     this.#rate.add(result.delivered + result.filtered + deadLettered, now);
   }
 
-  /** Age of the oldest change that is not acknowledged; 0 when caught up; undefined before the first event or reply. */
+  /** Age of the oldest change that is not acknowledged; 0 when caught up; undefined when it cannot be known. */
   lagMs(nowMs: number): number | undefined {
+    if (this.#inFlight === undefined) return this.#sinceFloorMs(nowMs);
     if (this.#lastReplyAtMs === undefined) return undefined;
     const silentMs = nowMs - this.#lastReplyAtMs;
     const silence = silentMs > SILENT_AFTER_MS ? silentMs : 0;
@@ -123,6 +124,11 @@ export class Progress {
     if (oldest !== undefined) return Math.max(silence, nowMs - oldest.sourceTimeMs, 0);
     if (this.#caughtUp || this.#lastEventSourceTimeMs === undefined) return silence;
     return Math.max(silence, nowMs - this.#lastEventSourceTimeMs, 0);
+  }
+
+  /** While nothing runs nobody knows what happened at the source: anything since the acknowledged position may be late. */
+  #sinceFloorMs(nowMs: number): number | undefined {
+    return this.floor === undefined ? undefined : Math.max(0, nowMs - this.floor.clusterTime.t * 1000);
   }
 
   /** True when the sink has not acknowledged, or the source not replied, for longer than the limit. */

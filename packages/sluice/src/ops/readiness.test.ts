@@ -30,10 +30,10 @@ const cases: [title: string, overrides: Partial<PipelineStatus>, reason: RegExp 
   ['stopped', { state: 'stopped' }, /^stopped$/],
   [
     'the sink hangs',
-    { stalled: true, lagEvents: 7, lastProgressAtMs: NOW - 90_000 },
-    /has not acknowledged 7 events.*90 s/,
+    { stalled: true, lagEvents: 7, lagMs: 95_000 },
+    /has not acknowledged 7 events; the oldest is 95 s old/,
   ],
-  ['the source is silent', { stalled: true, lastProgressAtMs: NOW - 90_000 }, /source is silent/],
+  ['the source is silent', { stalled: true, lastProgressAtMs: NOW - 90_000 }, /no reply of the source for 90 s/],
 ];
 
 for (const [title, overrides, reason] of cases) {

@@ -37,8 +37,8 @@ function whyNot(status: PipelineStatus, nowMs: number): string {
 }
 
 function stalledReason(status: PipelineStatus, nowMs: number): string {
-  const seconds = Math.round((nowMs - (status.lastProgressAtMs ?? nowMs)) / 1000);
-  const what =
-    status.lagEvents > 0 ? `the sink has not acknowledged ${status.lagEvents} events` : 'the source is silent';
-  return `stalled: ${what}; last progress ${seconds} s ago`;
+  const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
+  if (status.lagEvents === 0)
+    return `stalled: no reply of the source for ${seconds(nowMs - (status.lastProgressAtMs ?? nowMs))}`;
+  return `stalled: the sink has not acknowledged ${status.lagEvents} events; the oldest is ${seconds(status.lagMs ?? 0)} old`;
 }
