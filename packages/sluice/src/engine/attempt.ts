@@ -3,11 +3,11 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Checkpoint, CheckpointStore, Claim } from '../core/checkpoint.ts';
 import type { DeadLetterStore } from '../core/dead-letter.ts';
 import type { Envelope } from '../core/envelope.ts';
-import { isAbort } from '../core/failure.ts';
+import { asSluiceError, isAbort } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
 import { comparePositions, type Position } from '../core/position.ts';
 import type { Rejection, Sink } from '../core/sink.ts';
-import type { ReadFrom, Source } from '../core/source.ts';
+import type { ReadFrom, Source, SourceBatch, SourceWindow } from '../core/source.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { AckTracker, type Ticket } from './ack-tracker.ts';
 import { Batcher, type Group } from './batcher.ts';
@@ -46,6 +46,7 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   const deadLetters = await definition.openDeadLetters?.(opening);
   if (deadLetters !== undefined) resources.use(deadLetters);
   const claim = await checkpoints.claim(definition.partition, opening);
+  progress.claimed(claim.epoch);
   const source = resources.use(await definition.openSource(opening));
   const attempt = new Attempt(options, { sink, source, checkpoints, deadLetters, claim });
   try {
@@ -107,9 +108,7 @@ class Attempt {
   #resumeFrom(): ReadFrom | undefined {
     const { progress } = this.#options;
     const { claim, source, sink } = this.#parts;
-    const ours = progress.epoch !== undefined && claim.epoch === progress.epoch + 1 && sink.checkpoints === undefined;
-    const floor = ours ? progress.floor : undefined;
-    progress.epoch = claim.epoch;
+    const floor = sink.checkpoints === undefined ? progress.floor : undefined;
     const stored = claim.checkpoint;
     progress.floor = stored?.position;
     progress.checkpoint = stored?.position.clusterTime;
@@ -126,9 +125,9 @@ class Attempt {
     let replied = false;
     try {
       for await (const batch of this.#parts.source.read(from, signal)) {
-        if (!replied) this.#options.onRunning();
-        replied = true;
         this.#options.progress.replied(batch);
+        if (!replied) await this.#begin(batch, from);
+        replied = true;
         await this.#budget.acquire(batch.bytes, this.#signal);
         this.#batcher.push(batch);
       }
@@ -137,6 +136,15 @@ class Attempt {
     } finally {
       this.#batcher.close();
     }
+  }
+
+  /**
+   * Runs before anything is delivered. Where there is no position yet, the one of an empty first reply is made durable:
+   * otherwise an attempt that fails before its first checkpoint would be followed by one that begins at a later "now".
+   */
+  async #begin(first: SourceBatch, from: ReadFrom | undefined): Promise<void> {
+    if (from === undefined && first.events.length === 0) await this.#save(first.position);
+    this.#options.onRunning();
   }
 
   async #writeAll(): Promise<void> {
@@ -229,8 +237,20 @@ class Attempt {
 
   async #watchWindow(): Promise<void> {
     while (!this.#signal.aborted) {
-      this.#options.progress.window = await this.#parts.source.window(this.#signal);
+      this.#options.progress.window = await this.#window();
       await delay(WINDOW_EVERY_MS, undefined, { signal: this.#signal });
+    }
+  }
+
+  /** A look that fails only hides a number: what matters fails where events are read, written or remembered. */
+  async #window(): Promise<SourceWindow | undefined> {
+    try {
+      return await this.#parts.source.window(this.#signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const { code, message } = asSluiceError(error);
+      this.#options.logger.debug({ code, reason: message }, 'the window of the source is not known');
+      return undefined;
     }
   }
 

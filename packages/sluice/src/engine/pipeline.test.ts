@@ -5,6 +5,7 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { DeadLetter } from '../core/dead-letter.ts';
 import { SluiceError } from '../core/failure.ts';
 import { silentLogger } from '../core/logger.ts';
+import type { Source } from '../core/source.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { noTelemetry } from '../core/telemetry.ts';
 import { contractFormat } from '../testing/contracts/sink.ts';
@@ -35,6 +36,7 @@ interface BenchOptions {
   readonly settings?: Partial<PipelineSettings>;
   readonly events?: ChangeEvent[];
   readonly deadLetters?: boolean;
+  readonly window?: Source['window'];
   readonly beforeSave?: () => void | Promise<void>;
   readonly place?: ReturnType<typeof checkpointPlace>;
 }
@@ -67,7 +69,10 @@ function bench(options: BenchOptions = {}): Bench {
     sinkName: 'memory',
     delivery: 'at-least-once',
     settings,
-    openSource: async () => memorySource(events, options.source),
+    openSource: async () => ({
+      ...memorySource(events, options.source),
+      ...(options.window && { window: options.window }),
+    }),
     openSink: async () => memorySink(records, contractFormat, options.sink),
     openCheckpoints: async () => memoryCheckpointStore(place, options.beforeSave),
     ...(options.deadLetters === false ? {} : { openDeadLetters: async () => memoryDeadLetters(letters) }),
@@ -315,6 +320,31 @@ test('when the checkpoint store is away the pipeline retries and repeats nothing
   b.stop.abort();
   await running;
   assert.deepEqual(ids(b.records), eventIds(b.events));
+});
+
+test('what happens after "running" is never missed, also when the first checkpoint failed', async () => {
+  let saves = 0;
+  const beforeSave = () => {
+    saves += 1;
+    if (saves === 1) throw transient('the store is away');
+  };
+  const b = bench({ count: 1, source: { fromNow: true }, beforeSave });
+  const running = b.run();
+  await until(() => b.pipeline.status().state === 'running', 'it runs');
+  assert.ok(b.place.checkpoints.has('test/0'), 'its first position is durable before it says so');
+  b.events.push(testEvent({ sequence: 1 }));
+  await until(() => b.records.length === 1, 'the change arrived');
+  assert.equal(b.pipeline.status().error, undefined, 'what is over is not shown any more');
+  b.stop.abort();
+  await running;
+});
+
+test('a failing look at the window of the source disturbs nothing', async () => {
+  const b = bench({ count: 50, window: () => Promise.reject(transient('the oplog is slow')) });
+  const running = b.run();
+  await until(() => b.records.length === 50, 'all events arrived');
+  b.stop.abort();
+  assert.equal((await running).retries, 0);
 });
 
 test('a sink that hangs shows as stalled, and lag grows', async () => {

@@ -75,7 +75,7 @@ class SupervisedPipeline implements Pipeline {
       const before = this.#progress.acknowledgedEvents;
       const failure = await this.#attempt(signals);
       if (failure === undefined) break;
-      if (this.#progress.acknowledgedEvents > before) this.#retries = 0;
+      if (this.#progress.acknowledgedEvents > before || this.#ranLong()) this.#retries = 0;
       this.#failed(failure);
       if (failure.kind !== 'transient') return this.#enter('failed');
       if (signals.stop.aborted || signals.abort.aborted) break;
@@ -87,7 +87,7 @@ class SupervisedPipeline implements Pipeline {
   async #attempt(signals: PipelineSignals): Promise<SluiceError | undefined> {
     this.#enter('starting');
     const abort = abortAfterDrain(signals, this.#definition.settings.drainTimeoutMs);
-    const onRunning = () => this.#enter(signals.stop.aborted ? 'stopping' : 'running');
+    const onRunning = () => this.#recovered(signals.stop.aborted ? 'stopping' : 'running');
     try {
       const { logger, telemetry } = this.#dependencies;
       const parts = { definition: this.#definition, progress: this.#progress, logger, telemetry };
@@ -111,6 +111,17 @@ class SupervisedPipeline implements Pipeline {
       this.#dependencies.logger.warn({ drainTimeoutMs: this.#definition.settings.drainTimeoutMs }, message);
     }
     return undefined;
+  }
+
+  /** The stream is open and its position safe: what failed before is over. */
+  #recovered(state: PipelineState): void {
+    this.#error = undefined;
+    this.#enter(state);
+  }
+
+  /** On a quiet stream nothing is acknowledged; having run for longer than any backoff counts as success too. */
+  #ranLong(): boolean {
+    return this.#state === 'running' && Date.now() - this.#sinceMs > this.#definition.settings.backoff.maxMs;
   }
 
   #failed(failure: SluiceError): void {

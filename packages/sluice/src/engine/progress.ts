@@ -79,6 +79,12 @@ export class Progress {
     return this.#rate.perSecond(nowMs);
   }
 
+  /** Notes a claim. When somebody else owned the partition since the last one, what was acknowledged here no longer counts. */
+  claimed(epoch: Epoch): void {
+    if (this.epoch === undefined || epoch !== this.epoch + 1) this.floor = undefined;
+    this.epoch = epoch;
+  }
+
   attemptStarted(inFlight: () => InFlightView): void {
     this.#inFlight = inFlight;
     this.#lastReplyAtMs = Date.now();

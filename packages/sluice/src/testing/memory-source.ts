@@ -11,6 +11,8 @@ export interface MemorySourceOptions {
   readonly before?: (yielded: number) => void | Promise<void>;
   /** True: heartbeats for ever after the last event, as a real stream; false: the iteration ends. */
   readonly endless?: boolean;
+  /** True: without a position it begins behind the last event there is at that moment, with a heartbeat. */
+  readonly fromNow?: boolean;
 }
 
 /** A source over an array of events, resumable anywhere. The array may grow while it is read. */
@@ -20,6 +22,11 @@ export function memorySource(events: readonly ChangeEvent[], options: MemorySour
   async function* read(from: ReadFrom | undefined, signal: AbortSignal): AsyncGenerator<SourceBatch> {
     let next = 0;
     if (from !== undefined) while (next < events.length && !isAfter(events[next] as ChangeEvent, from)) next += 1;
+    const now = events.at(-1);
+    if (from === undefined && options.fromNow === true && now !== undefined) {
+      next = events.length;
+      yield { events: [], position: now.position, bytes: 0, caughtUp: true };
+    }
     let yielded = 0;
     while (!signal.aborted) {
       await options.before?.(yielded);

@@ -13,6 +13,9 @@ export interface StoredCheckpoint {
   readonly epoch: Epoch;
 }
 
+/** Code of the error while an open transaction of somebody else holds records of the partition. */
+export const UNDECIDED = 'kafka.checkpoint-undecided';
+
 /** Offsets that are read first; each further look back is so many times as far. */
 const FIRST_WINDOW = 2000n;
 const WINDOW_GROWTH = 8n;
@@ -98,7 +101,7 @@ function claimedEpoch(record: LogRecord | undefined, where: string): Epoch {
 function undecided(partition: PartitionId): SluiceError {
   return new SluiceError(`a transaction with a checkpoint of "${partition}" is still open`, {
     kind: 'transient',
-    code: 'kafka.checkpoint-undecided',
+    code: UNDECIDED,
     hint:
       'Another instance writes the same pipeline with another `transactionalIdPrefix`: stop it. ' +
       'The broker aborts its transaction after its time-out.',

@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Checkpoint, type Claim, encodeCheckpoint, type PartitionId } from '../../core/checkpoint.ts';
 import { SluiceError } from '../../core/failure.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
 import type { PackOptions } from './batch-packer.ts';
 import type { OutgoingBatch } from './batch-producer.ts';
-import { claimKey, encodeClaim, readCheckpoint } from './checkpoint-reader.ts';
+import { claimKey, encodeClaim, readCheckpoint, type StoredCheckpoint, UNDECIDED } from './checkpoint-reader.ts';
 import type { KafkaClient } from './client.ts';
 import type { Delivery, DeliveryWrite } from './delivery.ts';
 import { LogReader } from './log-reader.ts';
@@ -23,6 +24,9 @@ export interface ExactlyOnceParts {
 }
 
 const ABANDON_LIMIT_MS = 2000;
+/** A take-over is committed within milliseconds; its readers see it a little later. */
+const DECIDED_LIMIT_MS = 5000;
+const DECIDED_PAUSE_MS = 10;
 
 /**
  * Delivery in transactions: each one holds a batch of events and the checkpoint behind them, so that both become
@@ -108,14 +112,30 @@ export class ExactlyOnce implements Delivery {
     if (error.kind === 'rejected') return checkpointTooLarge(own, error);
     if (error.kind !== 'fenced' || this.#claim === undefined) return error;
     const { partition, epoch } = this.#claim;
-    const stored = await readCheckpoint(this.#log, partition, signal);
-    if (stored.epoch > epoch) return error;
+    const stored = await this.#decided(partition, signal);
+    if (stored === undefined || stored.epoch > epoch) return error;
     return new SluiceError('the broker has ended a transaction that was open for too long', {
       kind: 'transient',
       code: 'kafka.transaction-expired',
       hint: 'If this happens again, raise `transactionTimeout` or lower `batchRecords`.',
       cause: error,
     });
+  }
+
+  /**
+   * What the checkpoint topic says once no transaction is open over it: the take-over that fenced us may just be on its
+   * way. Undefined when that does not end in time; then somebody else is at work.
+   */
+  async #decided(partition: PartitionId, signal: AbortSignal): Promise<StoredCheckpoint | undefined> {
+    for (const deadline = performance.now() + DECIDED_LIMIT_MS; ; ) {
+      try {
+        return await readCheckpoint(this.#log, partition, signal);
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== UNDECIDED) throw error;
+        if (performance.now() > deadline) return undefined;
+        await delay(DECIDED_PAUSE_MS, undefined, { signal });
+      }
+    }
   }
 
   #claimed(): TransactionalProducer {
