@@ -47,7 +47,7 @@ export async function runDemo(invocation: Invocation<DemoOptions>): Promise<Outc
     `${describeTarget(options)} health and metrics at ${http.url} (/readyz /metrics /api/pipelines). Ctrl-C ends it.`,
   );
   watch.onDelivered = async (batch) => {
-    if (!options.json) await showBatch(invocation, batch);
+    if (!options.json && !(await showBatch(invocation, batch))) finished.abort();
     if (options.events !== undefined && watch.events >= options.events) finished.abort();
   };
   const running = pipeline.run({ stop, abort: signals.abort }).finally(() => finished.abort());
@@ -143,13 +143,14 @@ async function untilReady(status: () => PipelineStatus, stop: AbortSignal): Prom
   return false;
 }
 
-async function showBatch({ terminal }: Invocation<DemoOptions>, batch: readonly Envelope[]): Promise<void> {
+/** False when the reader of the output has gone (`sluice demo | head`). */
+async function showBatch({ terminal }: Invocation<DemoOptions>, batch: readonly Envelope[]): Promise<boolean> {
   const { changeLine } = await import('./change-line.ts');
   const lines = batch.map(
     (envelope) =>
       `${changeLine(envelope, { paint: terminal.paint, lagMs: Date.now() - envelope.event.sourceTimeMs })}\n`,
   );
-  await terminal.data(lines.join(''));
+  return terminal.data(lines.join(''));
 }
 
 async function showEverySecond(
