@@ -57,3 +57,20 @@ test('whole numbers have bounds; paths have no NUL', () => {
   assert.ok(problem(filePath(), 'a\0b'));
   assert.ok(problem(filePath(), ''));
 });
+
+test('a connection string whose password is not percent-encoded is refused, without showing it', () => {
+  const uri = secretUri(['mongodb']);
+  for (const text of ['mongodb://u:se@cret@host', 'mongodb://u:se/cret@host', 'mongodb://u:se:cret@host/db']) {
+    const { error } = uri.safeParse(text);
+    assert.match(error?.message ?? '', /percent-encoded/, text);
+    assert.doesNotMatch(error?.message ?? '', /cret/);
+  }
+  for (const text of [
+    'mongodb://host/db',
+    'mongodb://u@host',
+    'mongodb://u:%40p%2F@a:1,b:2/db?appName=x@y',
+    'mongodb://[::1]:27017/',
+  ]) {
+    assert.ok(uri.safeParse(text).success, text);
+  }
+});

@@ -91,8 +91,19 @@ export function secretUri(schemes: readonly string[]) {
   return z
     .string({ error: `must be text that starts with ${expected.join(' or ')}` })
     .refine((text) => expected.some((start) => text.startsWith(start)), `must start with ${expected.join(' or ')}`)
+    .refine(hasEncodedUserInfo, 'must have @ : / in the user name and password percent-encoded: %40 %3A %2F')
     .transform((text) => new Secret(text))
     .meta({ [SCALAR_KIND]: 'uri' satisfies ScalarKind });
+}
+
+/**
+ * False when the part before the last `@` of the authority cannot be `user:password`. A client would take what follows
+ * an unescaped `@` for a host, and show that piece of the password in its errors.
+ */
+function hasEncodedUserInfo(text: string): boolean {
+  const [authority = ''] = text.replace(/^[^:]*:\/\//, '').split('?');
+  const userInfo = authority.slice(0, Math.max(0, authority.lastIndexOf('@')));
+  return /^[^@/:]*(:[^@/:]*)?$/.test(userInfo);
 }
 
 /** A path; relative ones are taken from the directory of the configuration file. */
