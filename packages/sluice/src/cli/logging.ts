@@ -48,7 +48,9 @@ const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: 'gray', info: 'gr
 function prettyLine(line: string, paint: LoggingOptions['paint']): string {
   const { level, time, msg, pipeline, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const label = String(level);
-  const clock = humanTime(Date.parse(String(time))).slice(11, 19);
+  const atMs = Date.parse(String(time));
+  // A secret that looks like a part of the time has been masked in it.
+  const clock = Number.isNaN(atMs) ? String(time) : humanTime(atMs).slice(11, 19);
   const who = typeof pipeline === 'string' ? `${paint('bold', pipeline)}: ` : '';
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
   const details = rest.length === 0 ? '' : `  ${paint('gray', rest.join(' '))}`;
