@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { BSON } from 'mongodb';
+import { sendRawCommand, serializeWithBytes } from '../../testing/raw-command.ts';
 import { testMongo } from '../../testing/servers/mongo.ts';
 import { Reading, StreamFixture } from './stream-fixture.ts';
 
@@ -25,40 +25,16 @@ async function fresh(): Promise<StreamFixture> {
   return fixture;
 }
 
-/** Sends a command as an OP_MSG of our own making: the driver would not send such bytes. */
-async function sendRaw(body: Uint8Array): Promise<Record<string, unknown>> {
-  const { hostname, port } = new URL(uri);
-  const socket = connect(Number(port), hostname);
-  const header = Buffer.alloc(21);
-  header.writeInt32LE(21 + body.length, 0);
-  header.writeInt32LE(1, 4);
-  header.writeInt32LE(2013, 12);
-  socket.write(Buffer.concat([header, body]));
-  let answer = Buffer.alloc(0);
-  for await (const chunk of socket) {
-    answer = Buffer.concat([answer, chunk as Buffer]);
-    if (answer.length >= 4 && answer.length >= answer.readInt32LE(0)) break;
-  }
-  socket.destroy();
-  return BSON.deserialize(answer.subarray(21));
-}
-
-/** The document with the bytes of a text in it replaced by others of the same length. */
-function withBytes(document: object, text: string, bytes: readonly number[]): Buffer {
-  const raw = Buffer.from(BSON.serialize(document));
-  const at = raw.indexOf(text);
-  assert.ok(at > 0 && text.length === bytes.length);
-  raw.set(bytes, at);
-  return raw;
-}
-
 test('documents that cannot be decoded flow like all others', LIMIT, async () => {
   const fixture = await fresh();
   await using source = await fixture.source();
   await using reading = await new Reading(source).start();
   const $db = fixture.db.databaseName;
   const send = async (document: object, text: string, bytes: readonly number[]) => {
-    const reply = await sendRaw(withBytes({ insert: 'a', documents: [document], $db }, text, bytes));
+    const reply = await sendRawCommand(
+      uri,
+      serializeWithBytes({ insert: 'a', documents: [document], $db }, text, bytes),
+    );
     assert.equal(reply['ok'], 1, JSON.stringify(reply));
     assert.equal(reply['n'], 1, JSON.stringify(reply));
   };
