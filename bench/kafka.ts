@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Collection, ObjectId, Timestamp } from 'mongodb';
+import type { ObjectId, Timestamp } from 'mongodb';
 import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
 import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
 import { writeConfig } from '../packages/sluice/src/testing/sluice-process.ts';
@@ -8,12 +7,14 @@ import { tempDir } from '../packages/sluice/src/testing/temp-dir.ts';
 import { type CompiledBench, compileBench } from './compiled-bench.ts';
 import type { BenchOptions } from './main.ts';
 import type { Measurement } from './measure.ts';
-import { loadOrders, makeOrder, seededRandom, withClient } from './orders.ts';
+import { loadOrders, withClient } from './orders.ts';
 import { median, round } from './statistics.ts';
+import { writeWhile } from './steady-writes.ts';
+
+/** Orders that are delivered when nothing else is asked for. */
+export const DEFAULT_EVENTS = 200_000;
 
 const LATENCY_SECONDS = 10;
-const WRITES_PER_SECOND = 2_000;
-const WRITERS = 4;
 
 interface Latency {
   readonly events: number;
@@ -86,32 +87,7 @@ async function measureDelivery(
 /** Writes at a steady pace while the pipeline follows from now on. */
 async function measureLatency(ground: Ground, delivery: Delivery) {
   const config = await configure(ground, { delivery, startAt: 'now' });
-  const measuring = ground.child<Latency>('pipeline', [config, 'latency', LATENCY_SECONDS]);
-  const stop = new AbortController();
-  const writing = withClient(ground.mongo, async (client) => {
-    const orders = client.db('shop').collection<{ _id: ObjectId }>('orders');
-    await Promise.all(Array.from({ length: WRITERS }, (_, writer) => writeSteadily(orders, writer, stop.signal)));
-  });
-  try {
-    return await measuring;
-  } finally {
-    stop.abort();
-    await writing;
-  }
-}
-
-async function writeSteadily(
-  orders: Collection<{ _id: ObjectId }>,
-  writer: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const random = seededRandom(writer);
-  const startedMs = performance.now();
-  for (let written = 1; !signal.aborted; written++) {
-    await orders.insertOne(makeOrder(written, random));
-    const aheadMs = (written * WRITERS * 1_000) / WRITES_PER_SECOND - (performance.now() - startedMs);
-    if (aheadMs > 1) await delay(aheadMs);
-  }
+  return writeWhile(ground.mongo, () => ground.child<Latency>('pipeline', [config, 'latency', LATENCY_SECONDS]));
 }
 
 async function configure(ground: Ground, options: { delivery: Delivery; startAt: unknown }): Promise<string> {

@@ -1,8 +1,14 @@
 /** `npm run bench -- NAME [--json] [--events N] [--runs N]`. */
 import { parseArgs } from 'node:util';
 
-const BENCHES: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<readonly object[]> }>>> = {
+interface Bench {
+  run(options: BenchOptions): Promise<readonly object[]>;
+  readonly DEFAULT_EVENTS: number;
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   kafka: () => import('./kafka.ts'),
+  snapshot: () => import('./snapshot.ts'),
 };
 
 /** What every bench takes. */
@@ -25,12 +31,16 @@ const { values, positionals } = parseArgs({
 const [name = ''] = positionals;
 const load = BENCHES[name];
 if (load === undefined || values.help === true) {
-  console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--events 200000] [--runs 3]`);
+  console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--events N] [--runs 3]`);
   process.exit(values.help === true ? 0 : 2);
 }
 const bench = await load();
 const say = (text: string) => console.error(text);
-const results = await bench.run({ events: Number(values.events ?? 200_000), runs: Number(values.runs ?? 3), say });
+const results = await bench.run({
+  events: Number(values.events ?? bench.DEFAULT_EVENTS),
+  runs: Number(values.runs ?? 3),
+  say,
+});
 for (const result of results) {
   if (values.json === true) console.log(JSON.stringify(result));
   else console.table(result);

@@ -25,9 +25,10 @@ test('parts of paths and --unit make the selection smaller', () => {
 });
 
 test('servers are started only for the files that need them', () => {
-  assert.deepEqual(neededServers(['a/x.test.ts', 'b/kafka/z.test.ts']), { mongo: false, kafka: false });
-  assert.deepEqual(neededServers(['a/y.mongo.test.ts']), { mongo: true, kafka: false });
-  assert.deepEqual(neededServers(['b/kafka/z.kafka.test.ts']), { mongo: true, kafka: true });
+  assert.deepEqual(neededServers(['a/x.test.ts', 'b/kafka/z.test.ts']), { mongo: false, kafka: false, nats: false });
+  assert.deepEqual(neededServers(['a/y.mongo.test.ts']), { mongo: true, kafka: false, nats: false });
+  assert.deepEqual(neededServers(['b/kafka/z.kafka.test.ts']), { mongo: true, kafka: true, nats: false });
+  assert.deepEqual(neededServers(['b/nats/z.nats.test.ts']), { mongo: true, kafka: false, nats: true });
 });
 
 test('this file is found where the runner looks', () => {

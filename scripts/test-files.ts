@@ -11,6 +11,7 @@ const PATTERNS = [
 export interface NeededServers {
   readonly mongo: boolean;
   readonly kafka: boolean;
+  readonly nats: boolean;
 }
 
 /** What was asked for on the command line. */
@@ -36,7 +37,7 @@ export function findTestFiles(root: string): string[] {
 
 /** True when the name says that the file needs a server. */
 export function needsServer(file: string): boolean {
-  return /\.(mongo|kafka)\.test\.ts$/.test(file);
+  return /\.(mongo|kafka|nats)\.test\.ts$/.test(file);
 }
 
 /** The files of a selection: those with servers first, because they take longest. */
@@ -47,7 +48,8 @@ export function selectFiles(files: readonly string[], selection: TestSelection):
   return [...withServers, ...chosen.filter((file) => !needsServer(file))];
 }
 
-/** A test that reads from Kafka usually writes to MongoDB, so `.kafka.test.ts` gets both. */
+/** A test that reads from Kafka or NATS usually writes to MongoDB, so `.kafka.test.ts` and `.nats.test.ts` get both. */
 export function neededServers(files: readonly string[]): NeededServers {
-  return { mongo: files.some(needsServer), kafka: files.some((file) => file.endsWith('.kafka.test.ts')) };
+  const some = (kind: string) => files.some((file) => file.endsWith(`.${kind}.test.ts`));
+  return { mongo: files.some(needsServer), kafka: some('kafka'), nats: some('nats') };
 }

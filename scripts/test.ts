@@ -1,5 +1,5 @@
 /**
- * `npm test`: runs the tests of all packages, with one mongod and one Kafka for the whole run. Fails when a test fails
+ * `npm test`: runs the tests of all packages, with one mongod, one Kafka and one NATS for the whole run. Fails when a test fails
  * or is skipped, and when nothing runs. Arguments: parts of paths to run less, `--unit` for the tests without servers.
  */
 import { dirname, join, relative } from 'node:path';
@@ -8,6 +8,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
 import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
+import { startNats } from '../packages/sluice/src/testing/servers/nats.ts';
 import { findTestFiles, type NeededServers, neededServers, parseSelection, selectFiles } from './test-files.ts';
 import { TestOutcome } from './test-outcome.ts';
 
@@ -43,6 +44,13 @@ async function startServers(needed: NeededServers, servers: AsyncDisposableStack
     starting.push(
       startKafka().then((kafka) => {
         process.env['SLUICE_TEST_KAFKA'] = servers.use(kafka).brokers.join(',');
+      }),
+    );
+  }
+  if (needed.nats && !process.env['SLUICE_TEST_NATS']) {
+    starting.push(
+      startNats().then((nats) => {
+        process.env['SLUICE_TEST_NATS'] = servers.use(nats).servers.join(',');
       }),
     );
   }

@@ -16,7 +16,20 @@ const ARROWS: Record<string, readonly string[]> = {
   connectors: ['core', 'settings', 'connectors/x'],
   config: ['core', 'settings', 'formats', 'connectors', 'connectors/x'],
   ops: ['core', 'config'],
-  cli: ['core', 'bson', 'settings', 'formats', 'engine', 'connectors', 'connectors/x', 'config', 'ops', 'testing'],
+  importers: ['core', 'settings', 'config'],
+  cli: [
+    'core',
+    'bson',
+    'settings',
+    'formats',
+    'engine',
+    'connectors',
+    'connectors/x',
+    'config',
+    'importers',
+    'ops',
+    'testing',
+  ],
 };
 
 /** Node's own modules that `core` may use: pure functions only. */
@@ -29,7 +42,7 @@ interface Import {
 
 function importsOf(pattern: string): Import[] {
   return globSync(pattern, { cwd: root })
-    .filter((file) => !file.endsWith('.test.ts'))
+    .filter((file) => !file.endsWith('.test.ts') && !isForTests(file))
     .flatMap((file) => {
       const text = readFileSync(resolve(root, file), 'utf8');
       const specifiers = text.matchAll(
@@ -37,6 +50,11 @@ function importsOf(pattern: string): Import[] {
       );
       return [...specifiers].map((match) => ({ file, specifier: (match[1] ?? match[2]) as string }));
     });
+}
+
+/** What several tests of one room share. */
+function isForTests(file: string): boolean {
+  return file.endsWith('-fixture.ts') || file.includes('/test-support/');
 }
 
 /** The room of a file: its first folder; each connector is a room of its own. */
@@ -66,6 +84,14 @@ test('imports follow the arrows', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('only tests import what is for tests', () => {
+  const wrong = importsOf('**/*.ts').filter(
+    ({ file, specifier }) =>
+      roomOf(file) !== 'testing' && isForTests(relative(root, resolve(root, dirname(file), specifier))),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test('core imports nothing but itself and pure builtins', () => {
   const foreign = importsOf('core/**/*.ts').filter(
     ({ specifier }) => !specifier.startsWith('./') && !PURE_BUILTINS.has(specifier),
@@ -77,6 +103,8 @@ test('client libraries are imported by their own connector only', () => {
   const homes: Record<string, RegExp> = {
     mongodb: /^(connectors\/mongodb|testing|cli\/demo)/,
     '@platformatic/kafka': /^(connectors\/kafka|testing)/,
+    '@nats-io/transport-node': /^(connectors\/nats|testing)/,
+    '@nats-io/jetstream': /^(connectors\/nats|testing)/,
     kafkajs: /^testing/,
     hono: /^ops/,
     'prom-client': /^ops/,

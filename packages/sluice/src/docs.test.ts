@@ -158,7 +158,7 @@ test('a wrong option, argument or choice is found', async () => {
 type Mapping = Readonly<Record<string, unknown>>;
 
 const TOP_KEYS = ['version', 'http', 'log', 'pipelines'];
-const PIPELINE_KEYS = ['source', 'sink', 'checkpoint', 'deadLetter', 'inFlightBytes', 'stallAfter', 'drainTimeout'];
+const PIPELINE_KEYS = ['source', 'sink', 'checkpoint', 'deadLetter', 'onPositionLost', 'inFlightBytes', 'stallAfter'];
 const MONGO_URI = 'mongodb://localhost/?replicaSet=rs0';
 
 /** A whole configuration with the part in its place; throws for what is not recognised. */
@@ -167,7 +167,8 @@ function completed(part: Mapping): Mapping {
   const among = (known: readonly string[]) => keys.every((key) => known.includes(key));
   if ('version' in part) return part;
   if (among(TOP_KEYS)) return { version: 1, pipelines: { example: pipelineWith({}) }, ...part };
-  if (among([...PIPELINE_KEYS, 'backoff'])) return { version: 1, pipelines: { example: pipelineWith(part) } };
+  if (among([...PIPELINE_KEYS, 'drainTimeout', 'backoff']))
+    return { version: 1, pipelines: { example: pipelineWith(part) } };
   throw new Error(`neither a configuration nor a part of one (${keys.join(', ')})`);
 }
 

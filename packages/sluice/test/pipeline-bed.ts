@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PipelineStatus } from '../src/core/status.ts';
 import type { DeliveredRecord } from '../src/testing/delivery-checks.ts';
 import { readTopic } from '../src/testing/kafka-reader.ts';
+import { readStream } from '../src/testing/nats-reader.ts';
 import { freePorts } from '../src/testing/servers/free-port.ts';
 import { type SluiceOptions, SluiceProcess, waitForStatus, writeConfig } from '../src/testing/sluice-process.ts';
 import { type TempDir, tempDir } from '../src/testing/temp-dir.ts';
@@ -78,7 +79,7 @@ async function bedOver(directory: TempDir, mongo: string, pipelineFor: (db: stri
   const pipeline = pipelineFor(db);
   const configure = async (source: object) => {
     const changed = { ...pipeline, source: { mongodb: { ...pipeline.source.mongodb, ...source } } };
-    const http = { listen: `127.0.0.1:${port}` };
+    const http = { listen: `\${env:BED_LISTEN:-127.0.0.1:${port}}` };
     await writeConfig(directory.path, { version: 1, http, pipelines: { [name]: changed } });
   };
   await configure({});
@@ -123,4 +124,39 @@ export async function fileBed(options: Omit<BedOptions, 'brokers' | 'delivery'>)
     ...options.pipeline,
   }));
   return { ...bed, output };
+}
+
+/** One pipeline from a database of its own into a stream of its own, run by the real program. */
+export interface NatsBed extends Omit<PipelineBed, 'topic'> {
+  readonly stream: string;
+}
+
+/** Prepares directory, names, port and configuration; nothing runs yet. */
+export async function natsBed(options: Omit<BedOptions, 'brokers'> & { servers: readonly string[] }): Promise<NatsBed> {
+  const { servers } = options;
+  const stream = `bed-${randomUUID().slice(0, 8)}`;
+  const bed = await bedOver(await tempDir('bed'), options.mongo, (db) => ({
+    source: {
+      mongodb: { uri: '${env:BED_MONGO_URI}', include: [`${db}.*`], maxAwaitTime: '200ms', ...options.source },
+    },
+    sink: {
+      nats: {
+        servers,
+        stream,
+        subject: `${stream}.{coll}.{op}`,
+        delivery: options.delivery ?? 'at-least-once',
+        requestTimeout: '2s',
+        ...options.sink,
+      },
+    },
+    backoff: { min: '50ms', max: '1s' },
+    ...options.pipeline,
+  }));
+  return {
+    ...bed,
+    stream,
+    async delivered() {
+      return (await readStream({ servers, stream })).map(({ headers }) => ({ id: headers['sluice.id'] ?? 'no id' }));
+    },
+  };
 }

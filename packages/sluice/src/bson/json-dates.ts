@@ -67,3 +67,17 @@ function rememberDay(day: number): void {
 function pad(value: number, digits: number): string {
   return String(value).padStart(digits, '0');
 }
+
+/**
+ * A time in ms as Java's ISO formatter writes it: no zeros at the end of the fraction, and a sign and at least four
+ * digits for years outside of 0 to 9999.
+ */
+export function formatJavaInstant(ms: number): string {
+  const days = Math.floor(ms / DAY_MS);
+  // The calendar repeats every 400 years of 146,097 days.
+  const cycles = Math.floor(days / 146_097);
+  const inFirst = new Date(ms - cycles * 146_097 * DAY_MS).toISOString().replace(/\.?0+Z$/, 'Z');
+  const year = Number(inFirst.slice(0, 4)) + cycles * 400;
+  const sign = year < 0 ? '-' : year > 9999 ? '+' : '';
+  return `${sign}${pad(Math.abs(year), 4)}${inFirst.slice(4)}`;
+}

@@ -3,17 +3,18 @@ import { test } from 'node:test';
 import { deserialize, EJSON, serialize } from 'bson';
 import { SluiceError } from '../core/failure.ts';
 import { seededRandom } from '../testing/random.ts';
+import { JavaJsonBuffer } from './foreign-text.ts';
 import { JsonBuffer } from './json-buffer.ts';
 import { DocumentWriter } from './json-document.ts';
-import type { JsonStyle } from './json-scalars.ts';
+import type { JsonDialect, JsonStyle } from './json-scalars.ts';
 import * as b from './test-support/bson-bytes.ts';
 import { corrupt, randomDocument } from './test-support/random-bson.ts';
 
-const STYLES: readonly JsonStyle[] = ['plain', 'relaxed', 'canonical', 'legacy'];
+const STYLES: readonly JsonStyle[] = ['plain', 'relaxed', 'canonical', 'legacy', 'simplified'];
 
-function transcode(document: Buffer, style: JsonStyle = 'relaxed', spaced = false): string {
+function transcode(document: Buffer, style: JsonStyle = 'relaxed', dialect?: JsonDialect): string {
   const buffer = new JsonBuffer();
-  const writer = new DocumentWriter(buffer, { style, spaced });
+  const writer = new DocumentWriter(buffer, { style, dialect });
   buffer.begin(16);
   writer.document(document);
   return buffer.end().toString();
@@ -22,7 +23,8 @@ function transcode(document: Buffer, style: JsonStyle = 'relaxed', spaced = fals
 /** The form of one value in each style. */
 function forms(value: b.Value): Record<JsonStyle, string> {
   const of = (style: JsonStyle) => transcode(b.document(['v', value]), style).slice('{"v":'.length, -1);
-  return { plain: of('plain'), relaxed: of('relaxed'), canonical: of('canonical'), legacy: of('legacy') };
+  const [plain, relaxed] = [of('plain'), of('relaxed')];
+  return { plain, relaxed, canonical: of('canonical'), legacy: of('legacy'), simplified: of('simplified') };
 }
 
 function rejectedCode(act: () => unknown): string {
@@ -102,13 +104,50 @@ test('odd but storable types have the forms of their specification', () => {
   assert.equal(forms(b.codeWithScope('f()', scope)).canonical, '{"$code":"f()","$scope":{"n":{"$numberInt":"1"}}}');
 });
 
-test('the spaced layout is the one of the Java driver', () => {
-  const text = transcode(
-    b.document(['a', b.int32(1)], ['b', b.array(b.int32(1), b.objectId('00'.repeat(12)))]),
-    'legacy',
-    true,
-  );
-  assert.equal(text, `{"a": 1,"b": [1, {"$oid": "${'00'.repeat(12)}"}]}`);
+test('the Java driver has spaces behind colons, and behind commas unless it is compact', () => {
+  const document = b.document(['a', b.int32(1)], ['b', b.array(b.int32(1), b.objectId('00'.repeat(12)))]);
+  const oid = `{"$oid": "${'00'.repeat(12)}"}`;
+  assert.equal(transcode(document, 'legacy', 'java-spaced'), `{"a": 1, "b": [1, ${oid}]}`);
+  assert.equal(transcode(document, 'legacy', 'java-compact'), `{"a": 1,"b": [1,${oid}]}`);
+});
+
+test('numbers and times in the style of Java', () => {
+  const java = (value: b.Value, style: JsonStyle) =>
+    transcode(b.document(['v', value]), style, 'java-compact').slice(6, -1);
+  const doubles: readonly (readonly [number, string])[] = [
+    [0, '0.0'],
+    [-0, '-0.0'],
+    [100, '100.0'],
+    [9_999_999, '9999999.0'],
+    [1e7, '1.0E7'],
+    [-12_345_678.9, '-1.23456789E7'],
+    [0.001, '0.001'],
+    [0.000999, '9.99E-4'],
+    [5e-324, '4.9E-324'],
+    [2e23, '2.0E23'],
+  ];
+  for (const [value, text] of doubles) assert.equal(java(b.double(value), 'legacy'), text);
+  assert.equal(java(b.double(Number.NaN), 'legacy'), 'NaN');
+  assert.equal(java(b.double(Number.NaN), 'relaxed'), '{"$numberDouble": "NaN"}');
+  assert.equal(java(b.date(1_795_238_840_660n), 'relaxed'), '{"$date": "2026-11-21T05:27:20.66Z"}');
+  assert.equal(java(b.date(253_402_300_800_000n), 'simplified'), '"+10000-01-01T00:00:00Z"');
+  assert.equal(java(b.date(-62_167_219_200_001n), 'simplified'), '"-0001-12-31T23:59:59.999Z"');
+});
+
+test('numbers in the style of Go', () => {
+  const go = (value: number) => transcode(b.document(['v', b.double(value)]), 'relaxed', 'go').slice(5, -1);
+  const texts = [-0, 100_000, 1e6, 9_999_999, 0.0001, 0.000_012, 1e21, 5e-324, 1 / 3].map(go);
+  const expected = '-0.0 100000.0 1E+06 9.999999E+06 0.0001 1.2E-05 1E+21 5E-324 0.3333333333333333';
+  assert.equal(texts.join(' '), expected);
+});
+
+test('texts are escaped as the Java driver does', () => {
+  const buffer = new JavaJsonBuffer();
+  const bytes = Buffer.from('a"\u00e9e\u0301 \u6f22\u02b0\u{1f600}\u2028\u007f');
+  buffer.begin(8);
+  buffer.text(bytes, 0, bytes.length);
+  assert.equal(buffer.end().toString(), '"a\\"\u00e9e\\u0301 \u6f22\\u02b0\\ud83d\\ude00\\u2028\\u007f"');
+  assert.throws(() => buffer.text(Buffer.from([0xff]), 0, 1), { code: 'bson.invalid-utf8' });
 });
 
 test('field order, duplicates, empty and dangerous names are kept as they are', () => {
@@ -297,7 +336,9 @@ test('property: whatever is valid BSON becomes valid JSON in every style', () =>
   const random = seededRandom(42);
   for (let i = 0; i < 2000; i++) {
     const document = randomDocument(random, { libraryTypes: false });
-    for (const style of STYLES) JSON.parse(transcode(document, style, i % 2 === 0));
+    for (const style of STYLES) JSON.parse(transcode(document, style));
+    for (const style of ['relaxed', 'canonical', 'simplified'] as const)
+      JSON.parse(transcode(document, style, 'java-spaced'));
   }
 });
 

@@ -1,7 +1,7 @@
 import { BsonType, cstringEnd, documentEnd, readInt32, stringEnd, valueEnd } from './elements.ts';
 import type { JsonBuffer } from './json-buffer.ts';
 import { writeInt64, writeInteger } from './json-numbers.ts';
-import { type JsonStyle, ScalarWriter } from './json-scalars.ts';
+import { type JsonDialect, type JsonStyle, ScalarWriter } from './json-scalars.ts';
 import { malformedBson, nestedTooDeep } from './malformed.ts';
 
 /** MongoDB itself stores about 180 levels; an event adds three. */
@@ -21,8 +21,8 @@ const NULL = Buffer.from('null');
 /** How a writer lays a document out. */
 export interface DocumentWriterOptions {
   readonly style: JsonStyle;
-  /** A space behind colons and between the items of arrays, as the Java driver writes them. Default false. */
-  readonly spaced?: boolean | undefined;
+  /** How MongoDB's driver for another language writes the same; our own way when left out. */
+  readonly dialect?: JsonDialect | undefined;
 }
 
 /**
@@ -36,13 +36,15 @@ export class DocumentWriter {
   readonly #wrapInt32: boolean;
   readonly #wrapInt64: boolean;
   readonly #spaced: boolean;
+  readonly #wide: boolean;
   #source: Buffer = Buffer.alloc(0);
   #depth = 0;
 
   constructor(target: JsonBuffer, options: DocumentWriterOptions) {
     this.#target = target;
-    this.#spaced = options.spaced === true;
-    this.#scalars = new ScalarWriter(target, options.style, this.#spaced);
+    this.#spaced = options.dialect?.startsWith('java') === true;
+    this.#wide = options.dialect === 'java-spaced';
+    this.#scalars = new ScalarWriter(target, options.style, options.dialect);
     this.#wrapInt32 = options.style === 'canonical';
     this.#wrapInt64 = options.style === 'canonical' || options.style === 'legacy';
   }
@@ -72,7 +74,10 @@ export class DocumentWriter {
     let at = start + 4;
     while (at < last) {
       target.reserve();
-      if (at !== start + 4) target.bytes[target.at++] = COMMA;
+      if (at !== start + 4) {
+        target.bytes[target.at++] = COMMA;
+        if (this.#wide) target.bytes[target.at++] = SPACE;
+      }
       const type = source[at]!;
       at = this.#value(type, this.#name(at + 1, last), last);
     }
@@ -94,7 +99,7 @@ export class DocumentWriter {
       target.reserve();
       if (at !== start + 4) {
         target.bytes[target.at++] = COMMA;
-        if (this.#spaced) target.bytes[target.at++] = SPACE;
+        if (this.#wide) target.bytes[target.at++] = SPACE;
       }
       const type = source[at]!;
       at = this.#value(type, cstringEnd(source, at + 1, last) + 1, last);
@@ -163,7 +168,7 @@ export class DocumentWriter {
     const codeEnd = stringEnd(source, at + 4, end);
     target.ascii(this.#spaced ? '{"$code": ' : '{"$code":');
     target.text(source, at + 8, codeEnd - 1);
-    target.ascii(this.#spaced ? ',"$scope": ' : ',"$scope":');
+    target.ascii(this.#wide ? ', "$scope": ' : this.#spaced ? ',"$scope": ' : ',"$scope":');
     if (this.#object(codeEnd, end) !== end) throw malformedBson('code and scope do not fill their length');
     target.bytes[target.at++] = CLOSE_OBJECT;
     return end;

@@ -9,7 +9,6 @@ import { nestedTooDeep } from './malformed.ts';
 const MAX_DEPTH = 200;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const SPACE = 0x20;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -18,8 +17,6 @@ const CLOSE_OBJECT = 0x7d;
 /** How a key is written. */
 export interface KeyWriterOptions {
   readonly style: 'relaxed' | 'canonical';
-  /** See `DocumentWriter`. */
-  readonly spaced?: boolean | undefined;
 }
 
 /**
@@ -32,15 +29,13 @@ export class KeyWriter {
   readonly #values: DocumentWriter;
   readonly #scalars: ScalarWriter;
   readonly #wrapNumbers: boolean;
-  readonly #spaced: boolean;
   #source: Buffer = Buffer.alloc(0);
   #depth = 0;
 
   constructor(target: JsonBuffer, options: KeyWriterOptions) {
     this.#target = target;
-    this.#spaced = options.spaced === true;
     this.#values = new DocumentWriter(target, options);
-    this.#scalars = new ScalarWriter(target, options.style, this.#spaced);
+    this.#scalars = new ScalarWriter(target, options.style, undefined);
     this.#wrapNumbers = options.style === 'canonical';
   }
 
@@ -70,7 +65,6 @@ export class KeyWriter {
       const nameEnd = cstringEnd(source, at + 1, last);
       target.text(source, at + 1, nameEnd);
       target.bytes[target.at++] = COLON;
-      if (this.#spaced) target.bytes[target.at++] = SPACE;
       at = this.#value(source[at]!, nameEnd + 1, last);
     }
     target.bytes[target.at++] = CLOSE_OBJECT;
@@ -127,7 +121,7 @@ export class KeyWriter {
   #number(number: CanonicalNumber): void {
     const wrapper = this.#wrapper(number);
     if (wrapper === undefined) return this.#target.ascii(number.text);
-    this.#target.ascii(`{"${wrapper}":${this.#spaced ? ' ' : ''}"${number.text}"}`);
+    this.#target.ascii(`{"${wrapper}":"${number.text}"}`);
   }
 
   #wrapper({ kind, text }: CanonicalNumber): string | undefined {

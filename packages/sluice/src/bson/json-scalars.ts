@@ -1,16 +1,23 @@
 import { decodeDecimal128, formatDecimal128 } from './decimal128.ts';
 import { BsonType, cstringEnd, readInt32, readUint32 } from './elements.ts';
+import { formatGoDouble, formatJavaDouble } from './foreign-doubles.ts';
 import type { JsonBuffer } from './json-buffer.ts';
-import { FIRST_ISO_MS, LAST_ISO_MS, writeIsoDate } from './json-dates.ts';
+import { FIRST_ISO_MS, formatJavaInstant, LAST_ISO_MS, writeIsoDate } from './json-dates.ts';
 import { readDouble, writeFiniteDouble, writeInt64, writeInteger } from './json-numbers.ts';
 import { malformedBson } from './malformed.ts';
 
 /**
  * How values without a form of their own in JSON are written. `relaxed` and `canonical`: Extended JSON v2;
  * `legacy`: Extended JSON v1 in strict mode, as the Java driver writes it; `plain`: as readers without knowledge of
- * BSON expect them, which loses types.
+ * BSON expect them, which loses types; `simplified`: what the MongoDB connector for Kafka calls so, close to `plain`.
  */
-export type JsonStyle = 'plain' | 'relaxed' | 'canonical' | 'legacy';
+export type JsonStyle = 'plain' | 'relaxed' | 'canonical' | 'legacy' | 'simplified';
+
+/**
+ * `java-spaced`: a space behind colons and commas, numbers and times like Java's; `java-compact`: no space behind
+ * commas. `go`: numbers and times like Go's. Their texts need a `JavaJsonBuffer` or a `GoJsonBuffer`.
+ */
+export type JsonDialect = 'java-spaced' | 'java-compact' | 'go';
 
 const QUOTE = 0x22;
 const CLOSE_OBJECT = 0x7d;
@@ -27,6 +34,10 @@ const QUOTE_CLOSE = Buffer.from('"}');
 export class ScalarWriter {
   readonly #target: JsonBuffer;
   readonly #style: JsonStyle;
+  readonly #java: boolean;
+  readonly #go: boolean;
+  /** Without a wrapper that tells the type. */
+  readonly #bare: boolean;
   readonly #token: (text: string) => Buffer;
   readonly #oid: Buffer;
   readonly #date: Buffer;
@@ -34,11 +45,15 @@ export class ScalarWriter {
   readonly #numberInt: Buffer;
   readonly #numberDouble: Buffer;
 
-  /** With `spaced` a space follows every colon. */
-  constructor(target: JsonBuffer, style: JsonStyle, spaced: boolean) {
+  constructor(target: JsonBuffer, style: JsonStyle, dialect: JsonDialect | undefined) {
     this.#target = target;
     this.#style = style;
-    const token = (text: string): Buffer => Buffer.from(spaced ? text.replaceAll('":', '": ') : text);
+    this.#java = dialect === 'java-spaced' || dialect === 'java-compact';
+    this.#go = dialect === 'go';
+    this.#bare = style === 'plain' || style === 'simplified';
+    const comma = dialect === 'java-spaced' ? ', "' : ',"';
+    const token = (text: string): Buffer =>
+      Buffer.from(this.#java ? text.replaceAll('":', '": ').replaceAll(',"', comma) : text);
     this.#token = memoize(token);
     this.#oid = token('{"$oid":"');
     this.#date = token('{"$date":');
@@ -69,7 +84,7 @@ export class ScalarWriter {
       case BsonType.regex:
         return this.#writeRegex(source, at);
       case BsonType.symbol:
-        return this.#style === 'plain' ? this.#writeText(source, at) : this.#wrapText('{"$symbol":', source, at);
+        return this.#bare ? this.#writeText(source, at) : this.#wrapText('{"$symbol":', source, at);
       case BsonType.code:
         return this.#wrapText('{"$code":', source, at);
       case BsonType.dbPointer:
@@ -82,7 +97,7 @@ export class ScalarWriter {
   /** `{"$oid":"…"}`, in plain style only the digits. */
   objectId(source: Buffer, at: number): void {
     const target = this.#target;
-    const plain = this.#style === 'plain';
+    const plain = this.#bare;
     if (plain) target.bytes[target.at++] = QUOTE;
     else target.raw(this.#oid);
     target.hex(source, at, at + 12);
@@ -110,11 +125,15 @@ export class ScalarWriter {
     const safe = high >= -SAFE_HIGH && high < SAFE_HIGH;
     const ms = safe ? high * TWO_32 + readUint32(source, at) : Number.NaN;
     if (this.#style === 'plain') return this.#writePlainDate(ms, source, at);
+    if (this.#style === 'simplified') return this.#writeInstant(source, at);
     target.raw(this.#date);
     if (this.#style === 'relaxed' && ms >= 0 && ms <= LAST_ISO_MS) {
-      target.bytes[target.at++] = QUOTE;
-      writeIsoDate(target, ms, false);
-      target.bytes[target.at++] = QUOTE;
+      if (this.#java || this.#go) this.#writeInstant(source, at);
+      else {
+        target.bytes[target.at++] = QUOTE;
+        writeIsoDate(target, ms, false);
+        target.bytes[target.at++] = QUOTE;
+      }
     } else if (this.#style === 'legacy') {
       writeInt64(target, source, at);
     } else {
@@ -131,20 +150,34 @@ export class ScalarWriter {
     target.bytes[target.at++] = QUOTE;
   }
 
+  /** As the ISO formatters of Java and Go write it. */
+  #writeInstant(source: Buffer, at: number): void {
+    const ms = source.readBigInt64LE(at);
+    this.#target.ascii(`"${formatJavaInstant(Number(ms))}"`);
+  }
+
   #writeDouble(source: Buffer, at: number): void {
     const target = this.#target;
     const finite = (source[at + 7]! & 0x7f) !== 0x7f || (source[at + 6]! & 0xf0) !== 0xf0;
-    if (finite && this.#style !== 'canonical') return writeFiniteDouble(target, source, at);
+    if (finite && this.#style !== 'canonical') return this.#writeFinite(source, at);
     if (!finite && this.#style === 'plain') return target.ascii('null');
+    // Not JSON, but what the Java driver writes in this mode.
+    if (!finite && this.#style === 'legacy' && this.#java) return target.ascii(String(readDouble(source, at)));
     target.raw(this.#numberDouble);
-    if (finite) writeFiniteDouble(target, source, at);
+    if (finite) this.#writeFinite(source, at);
     else target.ascii(String(readDouble(source, at)));
     target.raw(QUOTE_CLOSE);
   }
 
+  #writeFinite(source: Buffer, at: number): void {
+    if (this.#java) this.#target.ascii(formatJavaDouble(readDouble(source, at)));
+    else if (this.#go) this.#target.ascii(formatGoDouble(readDouble(source, at)));
+    else writeFiniteDouble(this.#target, source, at);
+  }
+
   #writeDecimal(source: Buffer, at: number): void {
     const text = formatDecimal128(decodeDecimal128(source, at));
-    if (this.#style === 'plain') return this.#target.ascii(`"${text}"`);
+    if (this.#bare) return this.#target.ascii(`"${text}"`);
     this.#target.raw(this.#token('{"$numberDecimal":"'));
     this.#target.ascii(text);
     this.#target.raw(QUOTE_CLOSE);
@@ -157,8 +190,9 @@ export class ScalarWriter {
     let start = at + 5;
     // Subtype 2 repeats the length inside; the data begins behind it.
     if (subtype === OLD_BINARY && end - start >= 4 && readInt32(source, start) === end - start - 4) start += 4;
-    if (this.#style === 'plain') {
-      if (subtype === UUID && end - start === UUID_BYTES) return this.#writeUuid(source, start);
+    if (this.#bare) {
+      const isUuid = subtype === UUID && end - start === UUID_BYTES;
+      if (isUuid && this.#style === 'plain') return this.#writeUuid(source, start);
       return target.ascii(`"${source.toString('base64', start, end)}"`);
     }
     const hex = subtype.toString(16).padStart(2, '0');

@@ -26,3 +26,13 @@ export function nestedTooDeep(limit: number): SluiceError {
     hint: 'Use the BSON encoding to deliver it as it is, or flatten the document at the source.',
   });
 }
+
+/** A field of a change event is missing or cannot be read. `why` says which. */
+export function incompleteEvent(why: string, cause?: unknown): SluiceError {
+  return new SluiceError(`this is not a complete change event: ${why}`, {
+    kind: 'rejected',
+    code: 'change-event.incomplete',
+    hint: 'A $project or $unset in the pipeline must leave _id, operationType, ns, documentKey and clusterTime alone.',
+    cause,
+  });
+}

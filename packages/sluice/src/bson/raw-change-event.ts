@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { BsonValue, ChangeEvent, Namespace, Operation, Version } from '../core/change-event.ts';
 import { isDataOperation } from '../core/change-event.ts';
 import type { ClusterTime } from '../core/cluster-time.ts';
-import { SluiceError } from '../core/failure.ts';
 import type { Position } from '../core/position.ts';
 import {
   asBuffer,
@@ -16,15 +15,19 @@ import {
   stringEnd,
   valueEnd,
 } from './elements.ts';
-import { malformedBson } from './malformed.ts';
+import { incompleteEvent, malformedBson } from './malformed.ts';
 import type { NamespaceCache } from './namespace-cache.ts';
 import { tokenData } from './reply.ts';
 import { clusterTimeOfToken, decodeResumeToken } from './resume-token.ts';
+import { SNAPSHOT_ORDINAL } from './snapshot-row.ts';
 
 const ABSENT = -1;
 const MAX_ID_CHARACTERS = 512;
 const NO_NAMESPACE: Namespace = Object.freeze({ db: '', coll: '' });
-const DATA_OPERATIONS = ['insert', 'update', 'delete', 'replace'].map((name) => ({ name, bytes: Buffer.from(name) }));
+const DATA_OPERATIONS = ['insert', 'update', 'delete', 'replace', 'snapshot'].map((name) => ({
+  name,
+  bytes: Buffer.from(name),
+}));
 
 const ID = Buffer.from('_id');
 const DATA = Buffer.from('_data\0');
@@ -114,6 +117,10 @@ class RawChangeEvent implements ChangeEvent {
     return readInt32(this.raw, at + 4) * 2 ** 32 + readUint32(this.raw, at);
   }
 
+  get size(): number {
+    return this.raw.length;
+  }
+
   get degraded(): 'images-dropped' | undefined {
     if (this.#markAt === ABSENT) return undefined;
     const dropped = findField(this.#slice(this.#markAt), 'dropped');
@@ -194,14 +201,14 @@ class RawChangeEvent implements ChangeEvent {
   /** Servers send `_data` first; a token that has it elsewhere takes the longer way. */
   #readToken(): string {
     const at = this.#idAt;
-    if (at === ABSENT) throw notAnEvent('it has no resume token');
+    if (at === ABSENT) throw incompleteEvent('it has no resume token');
     const { raw } = this;
     if (raw[at + 4] === BsonType.string && bytesMatch(raw, at + 5, DATA)) {
       const text = at + 5 + DATA.length;
       return raw.toString('latin1', text + 4, stringEnd(raw, text, at + readInt32(raw, at)) - 1);
     }
     const token = tokenData(this.#slice(at));
-    if (token === undefined) throw notAnEvent('it has no resume token');
+    if (token === undefined) throw incompleteEvent('it has no resume token');
     return token;
   }
 
@@ -212,12 +219,13 @@ class RawChangeEvent implements ChangeEvent {
   }
 
   #ordinal(): number {
+    if (this.op === 'snapshot') return SNAPSHOT_ORDINAL;
     return ofToken(this.#data(), (data) => decodeResumeToken(data).ordinal);
   }
 
   #readOperation(): Operation {
     const at = this.#opAt;
-    if (at === ABSENT) throw notAnEvent('it has no operationType');
+    if (at === ABSENT) throw incompleteEvent('it has no operationType');
     const end = stringEnd(this.raw, at, this.raw.length) - 1;
     for (const { name, bytes } of DATA_OPERATIONS) {
       if (end - at - 4 === bytes.length && bytesMatch(this.raw, at + 4, bytes)) return name;
@@ -228,7 +236,7 @@ class RawChangeEvent implements ChangeEvent {
   #readNamespace(): Namespace {
     const at = this.#nsAt;
     if (at !== ABSENT) return this.#namespaces.lookup(this.raw, at, at + readInt32(this.raw, at));
-    if (isDataOperation(this.op)) throw notAnEvent('it has no namespace');
+    if (isDataOperation(this.op)) throw incompleteEvent('it has no namespace');
     return NO_NAMESPACE;
   }
 }
@@ -244,15 +252,6 @@ function ofToken<T>(data: string, read: (data: string) => T): T {
   try {
     return read(data);
   } catch (cause) {
-    throw notAnEvent('its resume token cannot be read', cause);
+    throw incompleteEvent('its resume token cannot be read', cause);
   }
-}
-
-function notAnEvent(why: string, cause?: unknown): SluiceError {
-  return new SluiceError(`this is not a complete change event: ${why}`, {
-    kind: 'rejected',
-    code: 'change-event.incomplete',
-    hint: 'A $project or $unset in the pipeline must leave _id, operationType, ns, documentKey and clusterTime alone.',
-    cause,
-  });
 }

@@ -4,8 +4,10 @@ import type { Registry, RegistryEntry } from '../connectors/registry-entry.ts';
 import type { ConnectorContext, SinkContext } from '../core/connector.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Format } from '../core/format.ts';
+import type { Instance } from '../core/lease.ts';
 import type { Logger } from '../core/logger.ts';
 import type { PipelineDefinition } from '../engine/pipeline-definition.ts';
+import { thisInstance } from '../engine/this-instance.ts';
 import { Secret } from '../settings/secret.ts';
 import { describeKey } from './describe-key.ts';
 import { packageVersion } from './package-version.ts';
@@ -14,6 +16,8 @@ import { packageVersion } from './package-version.ts';
 export interface BuildContext {
   readonly registry: Registry;
   readonly logger: Logger;
+  /** Who asks for leases; a new identity when left out. */
+  readonly instance?: Instance | undefined;
 }
 
 /** The pipeline of a configuration as the engine runs it. Connectors are loaded when they are first opened. */
@@ -21,7 +25,7 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
   const { registry } = context;
   const connector = connectorContext(config, context.logger);
   const { store } = config.checkpoint;
-  const { deadLetter } = config;
+  const { deadLetter, lease } = config;
   return {
     name: config.name,
     partition: partitionOf(config),
@@ -29,8 +33,17 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
     sinkName: describeConnector(config.sink, registry.sinks),
     delivery: config.sink.config['delivery'] === 'exactly-once' ? 'exactly-once' : 'at-least-once',
     settings: settingsOf(config),
+    lease: lease && {
+      ttlMs: lease.ttlMs,
+      holder: context.instance ?? thisInstance(),
+      open: async (signal) =>
+        (await entryOf(registry.leases, lease.store).load()).open(lease.store.config, connector(signal)),
+    },
     openSource: async (signal) =>
-      (await entryOf(registry.sources, config.source).load()).open(config.source.config, connector(signal)),
+      (await entryOf(registry.sources, config.source).load()).open(config.source.config, {
+        ...connector(signal),
+        onPositionLost: config.onPositionLost,
+      }),
     openSink: async (signal) =>
       (await entryOf(registry.sinks, config.sink).load()).open(
         config.sink.config,

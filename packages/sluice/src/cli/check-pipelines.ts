@@ -1,14 +1,12 @@
 import type { PipelineConfig } from '../config/config.ts';
-import { registry } from '../connectors/registry.ts';
 import type { Finding } from '../core/connector.ts';
 import { asSluiceError } from '../core/failure.ts';
-import { silentLogger } from '../core/logger.ts';
 import { parseDuration } from '../settings/units.ts';
 import { type Invocation, type Outcome, usageError } from './action.ts';
-import { connectorContext, entryOf, sinkContext } from './build-pipeline.ts';
 import type { DoctorOptions } from './doctor.ts';
 import { EXIT } from './exit-code.ts';
 import { loadCalled } from './load.ts';
+import { type PipelineCheck, pipelineChecks } from './pipeline-checks.ts';
 import { selectPipelines } from './select-pipelines.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -27,7 +25,7 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<Out
   const { config, file } = await loadCalled(invocation);
   const pipelines = selectPipelines(config, (invocation.args[0] ?? []) as readonly string[]);
   const checks = pipelines.flatMap((pipeline) =>
-    checksOf(pipeline).map((check) => runCheck(check, pipeline, timeoutMs)),
+    pipelineChecks(pipeline).map((check) => runCheck(check, pipeline, timeoutMs)),
   );
   const valid: PlacedFinding = { check: 'config', level: 'ok', message: `${file} is valid`, pipeline: undefined };
   const findings = [valid, ...(await Promise.all(checks)).flat()];
@@ -39,41 +37,8 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<Out
   };
 }
 
-interface Check {
-  readonly name: string;
-  run(signal: AbortSignal): Promise<readonly Finding[]>;
-}
-
-function checksOf(config: PipelineConfig): readonly Check[] {
-  const context = connectorContext(config, silentLogger);
-  const { source, sink, checkpoint, deadLetter } = config;
-  const checks: Check[] = [
-    {
-      name: source.name,
-      run: async (signal) => (await entryOf(registry.sources, source).load()).check(source.config, context(signal)),
-    },
-    {
-      name: sink.name,
-      run: async (signal) =>
-        (await entryOf(registry.sinks, sink).load()).check(sink.config, await sinkContext(config, context(signal))),
-    },
-  ];
-  const { store } = checkpoint;
-  if (store !== undefined) {
-    const check = async (signal: AbortSignal) =>
-      (await entryOf(registry.checkpoints, store).load()).check(store.config, context(signal));
-    checks.push({ name: `checkpoint.${store.name}`, run: check });
-  }
-  if (deadLetter !== undefined) {
-    const check = async (signal: AbortSignal) =>
-      (await entryOf(registry.deadLetters, deadLetter).load()).check(deadLetter.config, context(signal));
-    checks.push({ name: `deadLetter.${deadLetter.name}`, run: check });
-  }
-  return checks;
-}
-
 /** Runs one check; what it throws, or that it takes too long, becomes a finding. */
-async function runCheck(check: Check, { name: pipeline }: PipelineConfig, timeoutMs: number): Promise<PlacedFinding[]> {
+async function runCheck(check: PipelineCheck, { name: pipeline }: PipelineConfig, timeoutMs: number): Promise<PlacedFinding[]> {
   const limit = AbortSignal.timeout(timeoutMs);
   const expired = Promise.withResolvers<never>();
   limit.addEventListener('abort', () => expired.reject(limit.reason), { once: true });

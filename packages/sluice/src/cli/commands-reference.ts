@@ -15,7 +15,7 @@ const CODES = [
   ['1', 'a bug of Sluice'],
   ['2', 'wrong usage or configuration'],
   ['3', 'the environment: unreachable, refused, position lost, taken over by another process'],
-  ['4', 'an assertion failed: not all dead letters were delivered by `dlq replay`'],
+  ['4', 'an assertion failed: `dlq replay` did not deliver all, or a snapshot that was followed was cancelled'],
   ['130, 143', 'stopped by SIGINT or SIGTERM before everything in flight was delivered'],
 ] as const;
 

@@ -17,6 +17,7 @@ import { humanSpan } from './human.ts';
 import { createLogger } from './logging.ts';
 import { packageVersion } from './package-version.ts';
 import { listenForSignals } from './signals.ts';
+import { snapshotControl } from './snapshot-control.ts';
 
 const DATABASE = 'shop';
 const PIPELINE = 'demo';
@@ -42,7 +43,8 @@ export async function runDemo(invocation: Invocation<DemoOptions>): Promise<Outc
   const pipeline = createPipeline(definition, { logger, telemetry: metrics.telemetryFor(PIPELINE) });
   const finished = new AbortController();
   const stop = AbortSignal.any([signals.stop, finished.signal]);
-  await using http = await startEndpoint(options, { metrics, logger, pipelines: () => [pipeline.status()] });
+  const control = snapshotControl([pipeline]);
+  await using http = await startEndpoint(options, { metrics, logger, control, pipelines: () => [pipeline.status()] });
   say(
     `${describeTarget(options)} health and metrics at ${http.url} (/readyz /metrics /api/pipelines). Ctrl-C ends it.`,
   );

@@ -12,12 +12,16 @@ const COMMANDS = [
   'doctor',
   'run',
   'status',
+  'snapshot',
   'tail',
   'dlq',
   'dlq list',
   'dlq show',
   'dlq replay',
   'dlq drop',
+  'import',
+  'import kafka-connect',
+  'import nats-connector',
   'version',
 ];
 

@@ -5,6 +5,7 @@ import type { InitAnswers } from './init-template.ts';
 export interface GivenAnswers {
   readonly mongoUriEnv?: string | undefined;
   readonly include?: readonly string[] | undefined;
+  readonly snapshot?: InitAnswers['snapshot'] | undefined;
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
   readonly pipeline?: string | undefined;
@@ -14,6 +15,7 @@ const DEFAULTS: InitAnswers = {
   pipeline: 'changes',
   mongoUriEnv: 'MONGO_URI',
   include: ['*.*'],
+  snapshot: 'initial',
   sink: 'stdout',
   brokers: ['localhost:9092'],
 };
@@ -24,6 +26,7 @@ export function answersOf(given: GivenAnswers): InitAnswers {
     pipeline: given.pipeline ?? DEFAULTS.pipeline,
     mongoUriEnv: given.mongoUriEnv ?? DEFAULTS.mongoUriEnv,
     include: given.include ?? DEFAULTS.include,
+    snapshot: given.snapshot ?? DEFAULTS.snapshot,
     sink: given.sink ?? DEFAULTS.sink,
     brokers: given.brokers === undefined ? DEFAULTS.brokers : listOf(given.brokers),
   };
@@ -39,20 +42,28 @@ export async function askFor(given: GivenAnswers): Promise<InitAnswers> {
     const include =
       given.include ??
       listOf(await ask(terminal, 'What to read (database.collection, * allowed)', DEFAULTS.include.join()));
-    const sink = given.sink ?? (await askSink(terminal));
+    const snapshot =
+      given.snapshot ?? (await askOne(terminal, 'Copy what is there already', ['initial', 'never', 'only']));
+    const sink = given.sink ?? (await askOne(terminal, 'Where to write', ['stdout', 'file', 'kafka']));
     const needsBrokers = sink === 'kafka' && given.brokers === undefined;
     const brokers = needsBrokers ? await ask(terminal, 'Kafka brokers', DEFAULTS.brokers.join()) : given.brokers;
     const pipeline = given.pipeline ?? (await ask(terminal, 'Name of the pipeline', DEFAULTS.pipeline));
-    return answersOf({ mongoUriEnv, include, sink, brokers, pipeline });
+    return answersOf({ mongoUriEnv, include, snapshot, sink, brokers, pipeline });
   } finally {
     terminal.close();
   }
 }
 
-async function askSink(terminal: Interface): Promise<InitAnswers['sink']> {
+/** The first choice is the one that Enter takes. */
+async function askOne<const Choice extends string>(
+  terminal: Interface,
+  question: string,
+  choices: readonly [Choice, ...Choice[]],
+): Promise<Choice> {
   for (;;) {
-    const answer = await ask(terminal, 'Where to write (kafka, file, stdout)', DEFAULTS.sink);
-    if (answer === 'kafka' || answer === 'file' || answer === 'stdout') return answer;
+    const answer = await ask(terminal, `${question} (${choices.join(', ')})`, choices[0]);
+    const choice = choices.find((one) => one === answer);
+    if (choice !== undefined) return choice;
   }
 }
 

@@ -4,6 +4,8 @@ export interface InitAnswers {
   /** Name of the environment variable with the connection string. */
   readonly mongoUriEnv: string;
   readonly include: readonly string[];
+  /** What becomes of the documents that are there already. */
+  readonly snapshot: 'initial' | 'never' | 'only';
   readonly sink: 'kafka' | 'file' | 'stdout';
   /** `host:port`; for Kafka. */
   readonly brokers: readonly string[];
@@ -36,6 +38,10 @@ pipelines:
         uri: \${env:${answers.mongoUriEnv}}
         # Patterns over database.collection.
         include: ${JSON.stringify(answers.include)}
+        # What is there already. initial: it is copied when the pipeline begins, then changes follow without a gap.
+        # never: changes only, from now on. only: it is copied, and the pipeline ends. With the others,
+        # "sluice snapshot ${answers.pipeline}" copies again at any time.
+        snapshot: ${answers.snapshot}
         # The document that comes with an update, as it was right after the change; the collection needs
         # changeStreamPreAndPostImages ("sluice doctor" prints the command). "updateLookup" needs nothing and gives the
         # document as it is when the event is read, which may be later.
@@ -44,6 +50,10 @@ ${SINKS[answers.sink](answers)}
     # Where the position is kept. Without this section: the collection sluice.checkpoints beside the source.
     # checkpoint:
     #   file: { path: ./sluice-checkpoints }
+
+    # What happens when the server no longer has the changes behind the position, after a stop longer than its oplog:
+    # fail stops, resnapshot copies everything again, skip goes on from now and records the gap.
+    onPositionLost: fail
 
     # Where events go that can never be delivered. Without this section such an event stops the pipeline.
     deadLetter:

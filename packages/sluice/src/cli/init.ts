@@ -7,6 +7,7 @@ import type { InitAnswers } from './init-template.ts';
 interface InitOptions {
   readonly mongoUriEnv?: string | undefined;
   readonly include?: readonly string[] | undefined;
+  readonly snapshot?: InitAnswers['snapshot'] | undefined;
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
   readonly pipeline?: string | undefined;
@@ -30,6 +31,13 @@ export function initCommand(): Command {
   })
     .option('--mongo-uri-env <name>', 'environment variable that holds the connection string (MONGO_URI)')
     .option('--include <patterns...>', 'what to read, as patterns over database.collection')
+    .addOption(
+      new Option('--snapshot <mode>', 'what to do with what is there already (initial)').choices([
+        'initial',
+        'never',
+        'only',
+      ]),
+    )
     .addOption(new Option('--sink <name>', 'where to write').choices(['kafka', 'file', 'stdout']))
     .option('--brokers <list>', 'Kafka brokers as host:port, separated by commas (localhost:9092)')
     .option('--pipeline <name>', 'name of the pipeline (changes)')

@@ -43,6 +43,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./status.ts')).statusCommand(),
   },
   {
+    name: 'snapshot',
+    summary: 'copy what is there, beside the running stream; pause, resume or cancel it',
+    load: async () => (await import('./snapshot.ts')).snapshotCommand(),
+  },
+  {
     name: 'tail',
     summary: 'show changes as they pass',
     load: async () => (await import('./tail.ts')).tailCommand(),
@@ -51,6 +56,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'dlq',
     summary: 'list, show, replay or drop dead letters',
     load: async () => (await import('./dlq.ts')).dlqCommand(),
+  },
+  {
+    name: 'import',
+    summary: 'make a sluice.yaml from the configuration of another tool',
+    load: async () => (await import('./import.ts')).importCommand(),
   },
   {
     name: 'version',

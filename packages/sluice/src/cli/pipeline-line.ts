@@ -6,6 +6,7 @@ type Paint = (style: Style, text: string) => string;
 
 const STATE_STYLES: Readonly<Record<PipelineStatus['state'], Style>> = {
   starting: 'gray',
+  standby: 'gray',
   running: 'green',
   'catching-up': 'yellow',
   'backing-off': 'red',

@@ -7,6 +7,8 @@ import { masker } from './failure-output.ts';
 import { LiveBlock } from './live-block.ts';
 import { createLogger } from './logging.ts';
 import { pipelineLine, statusFields } from './pipeline-line.ts';
+import { SnapshotNews } from './snapshot-news.ts';
+import { collectionLines, isUnfinished, snapshotLine } from './snapshot-text.ts';
 
 /** Everything that a running process tells people: log lines, and the status of its pipelines. */
 export interface RunOutput {
@@ -19,6 +21,8 @@ export interface RunOutput {
 
 const REDRAW_EVERY_MS = 1_000;
 const LOG_EVERY_MS = 10_000;
+/** Few: a block that is higher than the screen could not be redrawn. */
+const COLLECTIONS_SHOWN = 3;
 
 /** The output of `sluice run`, as the options, the configuration and the terminal ask for it. */
 export function runOutput(
@@ -37,7 +41,8 @@ export function runOutput(
   return {
     logger,
     note: (text) => (pretty ? write(`${text}\n`) : logger.info({}, text)),
-    showStatus: (statuses) => (block === undefined ? logStatus(statuses, logger) : drawStatus(statuses, block, paint)),
+    showStatus: (statuses) =>
+      block === undefined ? logStatus(statuses, logger) : drawStatus(statuses, { block, paint, logger }),
   };
 }
 
@@ -46,12 +51,18 @@ function levelOf({ quiet, verbose }: GlobalOptions, log: LogConfig): LogConfig['
   return quiet === true ? 'error' : log.level;
 }
 
+type Paint = Parameters<typeof pipelineLine>[1];
+
 function drawStatus(
   statuses: () => readonly PipelineStatus[],
-  block: LiveBlock,
-  paint: Parameters<typeof pipelineLine>[1],
+  { block, paint, logger }: { readonly block: LiveBlock; readonly paint: Paint; readonly logger: Logger },
 ): () => void {
-  const draw = () => block.show(statuses().map((status) => pipelineLine(status, paint, Date.now())));
+  const news = new SnapshotNews(logger, { withProgress: false, sinceMs: Date.now() });
+  const draw = () => {
+    const now = statuses();
+    news.observe(now, Date.now());
+    block.show(now.flatMap((status) => statusLines(status, paint, Date.now())));
+  };
   const timer = setInterval(draw, REDRAW_EVERY_MS);
   return () => {
     clearInterval(timer);
@@ -60,10 +71,24 @@ function drawStatus(
   };
 }
 
+/** A pipeline in one line; while it copies, also how far that is. */
+export function statusLines(status: PipelineStatus, paint: Paint, nowMs: number): readonly string[] {
+  const line = pipelineLine(status, paint, nowMs);
+  const { snapshot } = status;
+  if (snapshot === undefined || !isUnfinished(snapshot)) return [line];
+  const collections = collectionLines(snapshot, COLLECTIONS_SHOWN);
+  return [line, `  ${snapshotLine(status, paint, nowMs)}`, ...collections.map((collection) => `    ${collection}`)];
+}
+
 function logStatus(statuses: () => readonly PipelineStatus[], logger: Logger): () => void {
+  const news = new SnapshotNews(logger, { withProgress: true, sinceMs: Date.now() });
+  const look = () => news.observe(statuses(), Date.now());
   const log = () => {
     for (const status of statuses()) logger.info(statusFields(status), 'status');
   };
-  const timer = setInterval(log, LOG_EVERY_MS);
-  return () => clearInterval(timer);
+  const timers = [setInterval(look, REDRAW_EVERY_MS), setInterval(log, LOG_EVERY_MS)];
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+    look();
+  };
 }

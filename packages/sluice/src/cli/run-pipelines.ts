@@ -1,39 +1,55 @@
 import type { LoadedConfig } from '../config/load.ts';
 import { registry } from '../connectors/registry.ts';
-import type { Logger } from '../core/logger.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { createPipeline, DRAIN_TIMEOUT, type Pipeline } from '../engine/pipeline.ts';
-import { startHttp } from '../ops/http.ts';
-import { createMetrics, type MetricsRegistry } from '../ops/metrics.ts';
+import { thisInstance } from '../engine/this-instance.ts';
+import { type HttpOptions, startHttp } from '../ops/http.ts';
+import { createMetrics } from '../ops/metrics.ts';
 import type { Invocation, Outcome } from './action.ts';
 import { buildPipeline } from './build-pipeline.ts';
 import { EXIT, exitCodeOf, signalExitCode, worstExitCode } from './exit-code.ts';
 import { humanCount } from './human.ts';
 import { loadCalled } from './load.ts';
+import { loadImported } from './load-imported.ts';
 import { packageVersion } from './package-version.ts';
+import { pipelineChecks } from './pipeline-checks.ts';
 import { errorText } from './pipeline-line.ts';
 import type { RunOptions } from './run.ts';
 import { type RunOutput, runOutput } from './run-output.ts';
 import { selectPipelines } from './select-pipelines.ts';
 import { listenForSignals } from './signals.ts';
+import { snapshotControl } from './snapshot-control.ts';
+import { copiedText } from './snapshot-text.ts';
 
 /** Runs pipelines until they all ended or the operator stops them; the worst of them decides the exit code. */
 export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> {
-  const loaded = await loadCalled(invocation);
-  const configs = selectPipelines(loaded.config, (invocation.args[0] ?? []) as readonly string[]);
+  const words = (invocation.args[0] ?? []) as readonly string[];
+  const { from } = invocation.options;
+  const imported = from === undefined ? undefined : await loadImported(invocation, from, words);
+  const loaded = imported?.loaded ?? (await loadCalled(invocation));
+  const configs = selectPipelines(loaded.config, imported === undefined ? words : []);
   const output = runOutput(invocation, loaded, configs);
+  for (const { option, outcome, to, reason } of imported?.report ?? []) {
+    output.logger.info({ option, outcome, to }, reason === '' ? outcome : reason);
+  }
   const metrics = createMetrics({ version: packageVersion() });
+  const instance = thisInstance();
   const pipelines = configs.map((config) => {
     const logger = output.logger.child({ pipeline: config.name });
     const telemetry = metrics.telemetryFor(config.name);
-    return createPipeline(buildPipeline(config, { registry, logger }), { logger, telemetry });
+    const check = async (signal: AbortSignal) => {
+      const findings = await Promise.all(pipelineChecks(config).map((one) => one.run(signal)));
+      return findings.flat();
+    };
+    return createPipeline({ ...buildPipeline(config, { registry, logger, instance }), check }, { logger, telemetry });
   });
   using signals = listenForSignals({
     onStop: () => output.note('stopping: delivering what is in flight; a second signal stops at once'),
     onAbort: () => output.note('stopping at once'),
   });
   const statuses = () => pipelines.map((pipeline) => pipeline.status());
-  await using _http = invocation.options.http ? await openHttp(loaded, metrics, output.logger, statuses) : undefined;
+  const endpoint = { metrics, logger: output.logger, pipelines: statuses, control: snapshotControl(pipelines) };
+  await using _http = invocation.options.http ? await openHttp(loaded, endpoint) : undefined;
   const ended = await runAll(pipelines, signals, output, statuses);
   if (invocation.options.quiet !== true) for (const status of ended) output.note(summary(status));
   const signal = signals.received();
@@ -42,14 +58,9 @@ export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> 
   return { exitCode: cutShort ? signalExitCode(signal) : exitCode(ended), result: { pipelines: ended } };
 }
 
-function openHttp(
-  { config }: LoadedConfig,
-  metrics: MetricsRegistry,
-  logger: Logger,
-  pipelines: () => readonly PipelineStatus[],
-) {
+function openHttp({ config }: LoadedConfig, parts: Omit<HttpOptions, 'host' | 'port' | 'token'>) {
   const { listen, token } = config.http;
-  return startHttp({ ...listen, token: token?.reveal(), pipelines, metrics, logger });
+  return startHttp({ ...parts, ...listen, token: token?.reveal() });
 }
 
 async function runAll(
@@ -99,5 +110,6 @@ function summary(status: PipelineStatus): string {
   const { name, state, counts } = status;
   const error = state === 'failed' ? `: ${errorText(status, Date.now())}` : '';
   const hint = state === 'failed' && status.error?.hint !== undefined ? `; ${status.error.hint}` : '';
-  return `${name} ${state}, ${humanCount(counts.delivered)} delivered, ${humanCount(counts.deadLettered)} dead letters${error}${hint}`;
+  const copied = status.snapshot === undefined ? '' : `, ${copiedText(status.snapshot)}`;
+  return `${name} ${state}, ${humanCount(counts.delivered)} delivered, ${humanCount(counts.deadLettered)} dead letters${copied}${error}${hint}`;
 }

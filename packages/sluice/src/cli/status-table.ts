@@ -1,6 +1,7 @@
 import type { PipelineStatus } from '../core/status.ts';
 import { humanBytes, humanCount, humanSpan } from './human.ts';
 import { errorText, headroomText, lagText, stateText } from './pipeline-line.ts';
+import { collectionLines, gapText, isUnfinished, snapshotLine } from './snapshot-text.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Style } from './terminal.ts';
 
@@ -23,7 +24,11 @@ const COLUMNS: readonly Column[] = [
   { title: 'OPLOG LEFT', align: 'right' },
 ];
 
-/** The pipelines as a table, those in trouble first; below it what is wrong and what to do. */
+const COLLECTIONS_SHOWN = 10;
+/** An ended snapshot is news for this long. */
+const SHOW_ENDED_FOR_MS = 3_600_000;
+
+/** The pipelines as a table, those in trouble first; below it what is wrong, what to do, and what is being copied. */
 export function statusTable(statuses: readonly PipelineStatus[], { paint, nowMs }: StatusTableOptions): string {
   if (statuses.length === 0) return 'no pipelines\n';
   const ordered = statuses.toSorted((a, b) => trouble(b) - trouble(a) || a.name.localeCompare(b.name));
@@ -37,7 +42,21 @@ export function statusTable(statuses: readonly PipelineStatus[], { paint, nowMs 
     const hint = status.error?.hint === undefined ? '' : `\n  ${paint('cyan', 'hint')}: ${status.error.hint}`;
     return [`${paint('red', status.name)}: ${error}${hint}\n`];
   });
-  return errors.length === 0 ? table : `${table}\n${errors.join('')}`;
+  const snapshots = ordered.flatMap((status) => snapshotBlock(status, { paint, nowMs }));
+  const notes = [...errors, ...snapshots];
+  return notes.length === 0 ? table : `${table}\n${notes.join('')}`;
+}
+
+/** A snapshot that is under way with what is left to copy, one that ended lately in one line; and any gap. */
+function snapshotBlock(status: PipelineStatus, { paint, nowMs }: StatusTableOptions): readonly string[] {
+  const { name, snapshot } = status;
+  const gap = gapText(status);
+  const lines = gap === '' ? [] : [`${paint('yellow', name)}: ${gap}\n`];
+  if (snapshot === undefined) return lines;
+  if (nowMs - (snapshot.endedAtMs ?? nowMs) > SHOW_ENDED_FOR_MS) return lines;
+  const collections = isUnfinished(snapshot) ? collectionLines(snapshot, COLLECTIONS_SHOWN) : [];
+  const line = `${paint('bold', name)}: ${snapshotLine(status, paint, nowMs)}\n`;
+  return [...lines, line, ...collections.map((collection) => `  ${collection}\n`)];
 }
 
 function trouble({ state, stalled }: PipelineStatus): number {

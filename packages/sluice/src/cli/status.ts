@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { action } from './action.ts';
 import { describedCommand } from './help.ts';
+import { httpUrl } from './http-url.ts';
 
 /** Options of `sluice status`. */
 export interface StatusOptions {
@@ -31,10 +32,4 @@ export function statusCommand(): Command {
         return showStatus(invocation);
       }),
     );
-}
-
-function httpUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.href.replace(/\/$/, '');
-  throw new InvalidArgumentError('It must begin with http:// or https://.');
 }

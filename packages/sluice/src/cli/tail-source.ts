@@ -27,7 +27,7 @@ export async function tail(invocation: Invocation<TailOptions>): Promise<Outcome
   const limit = limitOf(options);
   const forMs = forOf(options);
   const startAt = options.from === 'now' ? 'now' : { clusterTime: options.from };
-  const pipeline = withSetting(await pipelineOf(invocation), '--from', { startAt });
+  const pipeline = withSetting(await pipelineOf(invocation), '--from', { startAt, snapshot: 'never' });
   const render = tolerant(await renderer(invocation, pipeline), terminal);
   using signals = listenForSignals();
   const ended = new AbortController();
@@ -99,7 +99,8 @@ function withSetting(
 
 async function openTail(pipeline: PipelineConfig, log: Logger, signal: AbortSignal): Promise<Source> {
   const connector = await entryOf(registry.sources, pipeline.source).load();
-  const context = { ...connectorContext(pipeline, log)(signal), partition: `${pipeline.name}/tail` };
+  const partition = `${pipeline.name}/tail`;
+  const context = { ...connectorContext(pipeline, log)(signal), partition, onPositionLost: 'fail' } as const;
   return connector.open(pipeline.source.config, context);
 }
 

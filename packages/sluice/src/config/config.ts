@@ -1,3 +1,4 @@
+import type { OnPositionLost } from '../core/connector.ts';
 import type { Secret } from '../settings/secret.ts';
 import type { FormatSetting } from './format-schema.ts';
 import type { ListenAddress } from './listen-address.ts';
@@ -20,6 +21,9 @@ export interface PipelineConfig {
     readonly idleIntervalMs: number;
   };
   readonly deadLetter: ChosenConnector | undefined;
+  /** Undefined when the pipeline runs without a lease. */
+  readonly lease: { readonly store: ChosenConnector; readonly ttlMs: number } | undefined;
+  readonly onPositionLost: OnPositionLost;
   readonly inFlightBytes: number;
   readonly stallAfterMs: number;
   readonly drainTimeoutMs: number;

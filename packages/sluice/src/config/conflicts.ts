@@ -26,13 +26,14 @@ export function conflictProblems(config: Config, prepared: Prepared, file: strin
   return [...inside, ...between].map(({ path, message, hint }) => problemAt(path, message, { prepared, file, hint }));
 }
 
-const CHECKS = [unconnected, loops, twoCheckpoints, mixedTopics, alwaysStalled];
+const CHECKS = [unconnected, loops, twoStarts, unreadMatches, twoCheckpoints, mixedTopics, alwaysStalled];
 
 /** A store that says nowhere how to connect, beside a source and a sink of other systems. */
-function unconnected({ checkpoint, deadLetter }: PipelineConfig): readonly Conflict[] {
+function unconnected({ checkpoint, deadLetter, lease }: PipelineConfig): readonly Conflict[] {
   const stores = [
     ['checkpoint', checkpoint.store],
     ['deadLetter', deadLetter],
+    ['lease', lease?.store],
   ] as const;
   return stores.flatMap(([section, store]) => {
     const key = missingConnection(store);
@@ -42,14 +43,15 @@ function unconnected({ checkpoint, deadLetter }: PipelineConfig): readonly Confl
   });
 }
 
-/** Own collections in the watched namespaces: every save would be a change that is read and saved again, for ever. */
-function loops({ source, checkpoint, deadLetter }: PipelineConfig): readonly Conflict[] {
+/** Own collections in the watched namespaces: every write would be a change that is read and saved again, for ever. */
+function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): readonly Conflict[] {
   if (source.name !== 'mongodb') return [];
   const { uri, include, exclude } = source.config as unknown as MongodbSourceConfig;
   const scope = scopeOf(include, exclude);
   const stores = [
     ['checkpoint', checkpoint.store],
     ['deadLetter', deadLetter],
+    ['lease', lease?.store],
   ] as const;
   return stores.flatMap(([section, store]) => {
     if (store?.name !== 'mongodb') return [];
@@ -65,6 +67,32 @@ function loops({ source, checkpoint, deadLetter }: PipelineConfig): readonly Con
 function hostsOf(uri: string): string {
   const hosts = /^[^:]+:\/\/(?:.*@)?([^/?]*)/.exec(uri)?.[1] ?? '';
   return hosts.toLowerCase().split(',').toSorted().join();
+}
+
+/** A copy shows the documents as they are; changes from elsewhere would be in it already, or be missing in between. */
+function twoStarts({ source }: PipelineConfig): readonly Conflict[] {
+  if (source.name !== 'mongodb') return [];
+  const { startAt, snapshot } = source.config as unknown as MongodbSourceConfig;
+  if (startAt === 'now' || snapshot.mode === 'never') return [];
+  const message = `with snapshot: ${snapshot.mode} the changes begin where the copy is made, so there is no other start`;
+  const hint = 'remove startAt, or set snapshot: never';
+  return [{ path: ['source', 'mongodb', 'startAt'], message, hint }];
+}
+
+/** A query for a collection that is not read would never be asked. */
+function unreadMatches({ source }: PipelineConfig): readonly Conflict[] {
+  if (source.name !== 'mongodb') return [];
+  const { include, exclude, snapshot } = source.config as unknown as MongodbSourceConfig;
+  const scope = scopeOf(include, exclude);
+  const unread = Object.keys(snapshot.match).filter((name) => {
+    const dot = name.indexOf('.');
+    return !scopeIncludes(scope, name.slice(0, dot), name.slice(dot + 1));
+  });
+  return unread.map((name) => ({
+    path: ['source', 'mongodb', 'snapshot', 'match', name],
+    message: 'is not among the namespaces that this pipeline reads',
+    hint: 'check the name, or add it to include',
+  }));
 }
 
 function twoCheckpoints({ sink, checkpoint }: PipelineConfig): readonly Conflict[] {

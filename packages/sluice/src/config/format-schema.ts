@@ -37,7 +37,6 @@ const debezium = z.strictObject({
     .describe('Extended JSON inside `before` and `after`: `legacy` is what Debezium writes by default.'),
   tombstones: z.boolean().default(true).describe('A delete is followed by a null record with the same key.'),
   connector: z.string().min(1).optional().describe('`source.name` of the envelope. Default: the name of the pipeline.'),
-  cluster,
 });
 
 const cloudevents = z.strictObject({
@@ -50,15 +49,40 @@ const cloudevents = z.strictObject({
   cluster,
 });
 
-const named = z.discriminatedUnion('name', [change, document, debezium, cloudevents]);
+const kafkaConnect = z.strictObject({
+  name: z.literal('kafka-connect').describe("Keys and values of MongoDB's source connector for Kafka Connect."),
+  json: z
+    .enum(['legacy', 'canonical', 'simplified'])
+    .default('legacy')
+    .describe(
+      'Its JSON formatter: `legacy` is DefaultJson (its default), `canonical` ExtendedJson, `simplified` SimplifiedJson.',
+    ),
+  value: z
+    .enum(['change', 'document'])
+    .default('change')
+    .describe('`change`: the event. `document`: the document alone, as with `publish.full.document.only`.'),
+  tombstones: z.boolean().default(false).describe('With `value: document`: a delete is a null value, else nothing.'),
+  key: z
+    .enum(['document', 'token'])
+    .default('document')
+    .describe(
+      '`document`: the document key. `token`: the resume token; in several partitions documents lose their order.',
+    ),
+});
+
+const natsConnector = z.strictObject({
+  name: z.literal('nats-connector').describe('The event as mongodb-nats-connector writes it.'),
+});
+
+const named = z.discriminatedUnion('name', [change, document, debezium, cloudevents, kafkaConnect, natsConnector]);
 
 /** What the `format` of a sink may be: a name, or a mapping with the name and its options. */
 export const formatSetting = z
-  .union([z.enum(['change', 'document', 'debezium', 'cloudevents']), named])
+  .union([z.enum(['change', 'document', 'debezium', 'cloudevents', 'kafka-connect', 'nats-connector']), named])
   .prefault('change')
   .transform((setting) => (typeof setting === 'string' ? named.parse({ name: setting }) : setting))
   .describe(
-    'How a change becomes a record: `change`, `document`, `debezium` or `cloudevents`, or a mapping with options.',
+    'How a change becomes a record: `change`, `document`, `debezium`, `cloudevents`, `kafka-connect` or `nats-connector`, or a mapping with options.',
   );
 
 /** A validated `format` setting with all its defaults. */
@@ -80,6 +104,11 @@ export function formatConfig(setting: FormatSetting, { identity: known, looksUp 
     const debeziumOptions = { documents, tombstones };
     return { name: setting.name, json: 'relaxed', debezium: debeziumOptions, identity: { ...identity, connector } };
   }
+  if (setting.name === 'kafka-connect') {
+    const { name: connect, json: style, value, tombstones, key } = setting;
+    return { name: connect, json: 'relaxed', kafkaConnect: { json: style, value, tombstones, key }, identity };
+  }
+  if (setting.name === 'nats-connector') return { name: setting.name, json: 'relaxed', identity };
   const { name, json: encoding } = setting;
   if (name === 'cloudevents') return { name, json: encoding, cloudeventsMode: setting.mode, identity };
   if (name === 'change') return { name, json: encoding, identity };

@@ -9,19 +9,58 @@ const CONNECTION: Readonly<Record<string, { readonly key: string; readonly setti
   kafka: { key: 'brokers', settings: ['brokers', 'clientId', 'sasl', 'tls', 'requestTimeout'] },
 };
 
+/** What the file says about the lease; undefined when it says nothing. */
+export type LeaseSetting = 'off' | { readonly store: ChosenConnector | undefined; readonly ttlMs: number } | undefined;
+
+/** What a pipeline is before its lease is decided. */
+type Unleased = Omit<PipelineConfig, 'lease'>;
+
+const DEFAULT_TTL_MS = 15_000;
+
 /**
- * The pipeline with its stores complete: the default place for checkpoints, and connections taken from the source or
+ * The pipeline with its stores complete: the default places for checkpoints and the lease, and connections taken from the source or
  * sink of the same system. A store that still does not know where to connect is left as it is.
  */
-export function completePipeline(pipeline: PipelineConfig, registry: Registry): PipelineConfig {
+export function completePipeline(pipeline: Unleased, lease: LeaseSetting, registry: Registry): PipelineConfig {
   const { source, sink, checkpoint, deadLetter } = pipeline;
   const givers = [source, sink];
-  const store = checkpoint.store ?? defaultCheckpoint(pipeline, registry);
+  const place = checkpoint.store ?? defaultCheckpoint(pipeline, registry);
+  const store = place && inherit(place, givers);
   return {
     ...pipeline,
-    checkpoint: { ...checkpoint, store: store && inherit(store, givers) },
+    checkpoint: { ...checkpoint, store },
     deadLetter: deadLetter && inherit(deadLetter, givers),
+    lease: completeLease(lease, { checkpoints: store, givers, registry }),
   };
+}
+
+/** Checkpoints in MongoDB need no other permission for a lease beside them, so there it is on by default. */
+function completeLease(
+  setting: LeaseSetting,
+  parts: {
+    readonly checkpoints: ChosenConnector | undefined;
+    readonly givers: readonly ChosenConnector[];
+    readonly registry: Registry;
+  },
+): PipelineConfig['lease'] {
+  if (setting === 'off') return undefined;
+  const beside = parts.checkpoints?.name === LEASE_STORE ? parts.checkpoints : undefined;
+  if (setting === undefined && beside === undefined) return undefined;
+  const store = setting?.store ?? defaultLease(beside, parts.registry);
+  return { store: inherit(store, parts.givers), ttlMs: setting?.ttlMs ?? DEFAULT_TTL_MS };
+}
+
+const LEASE_STORE = 'mongodb';
+
+/** Named after the checkpoints when they have a name of their own: what is apart there must not share leases. */
+function defaultLease(beside: ChosenConnector | undefined, registry: Registry): ChosenConnector {
+  const defaults = registry.leases[LEASE_STORE]?.config.parse({}) ?? {};
+  if (beside === undefined) return { name: LEASE_STORE, config: defaults };
+  const { collection } = beside.config as { readonly collection: string };
+  const usual = registry.checkpoints[LEASE_STORE]?.config.parse({})['collection'];
+  const leases = collection === usual ? {} : { collection: `${collection}.leases` };
+  const { collection: _, ...place } = beside.config;
+  return { name: LEASE_STORE, config: { ...defaults, ...place, ...leases } };
 }
 
 /** The setting that a store needs to connect and that nothing gives; undefined when it is complete. */
@@ -31,7 +70,7 @@ export function missingConnection(store: ChosenConnector | undefined): string | 
 }
 
 /** A collection beside the source, unless the sink keeps checkpoints together with the data. */
-function defaultCheckpoint({ source, sink }: PipelineConfig, registry: Registry): ChosenConnector | undefined {
+function defaultCheckpoint({ source, sink }: Unleased, registry: Registry): ChosenConnector | undefined {
   const entry = registry.checkpoints[source.name];
   if (sink.config['delivery'] === 'exactly-once' || entry === undefined) return undefined;
   return { name: source.name, config: entry.config.parse({}) };

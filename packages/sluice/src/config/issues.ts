@@ -17,7 +17,6 @@ export interface IssueContext {
 const NOT_BUILT = new Map([
   ['transforms', 'transforms are not built yet'],
   ['partitions', 'several partitions per pipeline are not built yet: every pipeline runs as one'],
-  ['snapshot', 'snapshots are not built yet: a pipeline starts with the changes from now, or from startAt, on'],
 ]);
 
 /** Text for the issues whose schema has no message of its own. Given to the parser as its error map. */
@@ -50,7 +49,15 @@ function likeliestBranch(branches: readonly (readonly Issue[])[]): readonly Issu
   const inside = branches.filter((branch) =>
     branch.every((issue) => issue.path.length > 0 || issue.code !== 'invalid_type'),
   );
-  return inside.toSorted((a, b) => a.length - b.length)[0];
+  const rank = (branch: readonly Issue[]) => branch.length + (branch.some(isWrongValue) ? MANY_ISSUES : 0);
+  return inside.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
+const MANY_ISSUES = 1000;
+
+/** Every word refuses a mapping too: where a mapping is possible and written, that was meant. */
+function isWrongValue({ code, path }: Issue): boolean {
+  return code === 'invalid_value' && path.length === 0;
 }
 
 function toProblems(issue: Issue, context: IssueContext): readonly ConfigProblem[] {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { registry } from '../connectors/registry.ts';
 import { Secret } from '../settings/secret.ts';
-import { ENV, kafka, load, pipeline, problemsOf } from './config-fixture.ts';
+import { ENV, kafka, load, mongodb, pipeline, problemsOf } from './config-fixture.ts';
 import { loadConfig } from './load.ts';
 import { printConfig } from './print.ts';
 
@@ -19,6 +19,7 @@ pipelines:
       mongodb:
         uri: \${env:MONGO_URI}
         include: ["shop.orders", "shop.user*"]
+        snapshot: initial
         fullDocument: whenAvailable
         beforeImage: whenAvailable
     sink:
@@ -32,10 +33,31 @@ pipelines:
 `);
   const [orders] = config.pipelines;
   assert.equal(orders?.name, 'orders');
+  assert.equal((orders.source.config as { snapshot?: { mode?: string } }).snapshot?.mode, 'initial');
+  assert.equal(orders.onPositionLost, 'fail');
   assert.deepEqual(orders?.sink.format, { name: 'debezium', documents: 'legacy', tombstones: true });
   assert.equal(orders?.checkpoint.store, undefined, 'the sink keeps the checkpoint');
   assert.deepEqual(orders?.deadLetter?.config['brokers'], ['localhost:9092'], 'taken from the sink');
   assert.deepEqual(orders?.backoff, { minMs: 250, maxMs: 30_000 });
+});
+
+test('a lost position has three answers, and a start elsewhere goes with changes alone', () => {
+  for (const policy of ['fail', 'resnapshot', 'skip']) {
+    const [orders] = load(pipeline({ more: `onPositionLost: ${policy}` })).config.pipelines;
+    assert.equal(orders?.onPositionLost, policy);
+  }
+  load(pipeline(mongodb('startAt: { clusterTime: "1,1" }, snapshot: never')));
+  load(pipeline(mongodb('startAt: { clusterTime: "1,1" }, snapshot: { parallelism: 2 }')));
+});
+
+test('the settings of a snapshot are printed as they are written', () => {
+  const { effective } = load(
+    pipeline(mongodb('snapshot: { mode: only, maxBytesPerSecond: 1MiB, match: { a.b: { n: 1 } } }')),
+  );
+  const printed = printConfig(effective, registry);
+  assert.match(printed, /snapshot:\n +mode: only\n +parallelism: 4\n +chunkBytes: 1MiB\n/);
+  assert.match(printed, /maxStreamLag: 10s\n(.*\n)*? +match:\n +a\.b:\n +n: 1\n/);
+  assert.match(printed, /maxBytesPerSecond: 1MiB/);
 });
 
 test('checkpoints are kept beside the source when nothing else is said', () => {

@@ -1,10 +1,11 @@
 import type { Registry } from '../connectors/registry-entry.ts';
+import type { OnPositionLost } from '../core/connector.ts';
 import type { Secret } from '../settings/secret.ts';
 import { choiceProblems, exposureProblems, nameProblems } from './checks.ts';
 import type { ChosenConnector, Config, PipelineConfig } from './config.ts';
 import { conflictProblems } from './conflicts.ts';
 import type { FormatSetting } from './format-schema.ts';
-import { completePipeline } from './inherit.ts';
+import { completePipeline, type LeaseSetting } from './inherit.ts';
 import { issueMessage, problemsOf } from './issues.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -77,6 +78,8 @@ interface EffectivePipeline {
   readonly sink: Choice;
   readonly checkpoint: Choice & { readonly interval: number; readonly idleInterval: number };
   readonly deadLetter?: Choice | undefined;
+  readonly lease?: 'off' | (Choice & { readonly ttl: number }) | undefined;
+  readonly onPositionLost: OnPositionLost;
   readonly inFlightBytes: number;
   readonly stallAfter: number;
   readonly drainTimeout: number;
@@ -88,12 +91,18 @@ function toConfig({ http, log, pipelines }: Effective, registry: Registry): Conf
     http: { listen: http.listen, token: http.token },
     log,
     pipelines: Object.entries(pipelines).map(([name, pipeline]) =>
-      completePipeline(toPipeline(name, pipeline), registry),
+      completePipeline(toPipeline(name, pipeline), leaseSetting(pipeline.lease), registry),
     ),
   };
 }
 
-function toPipeline(name: string, pipeline: EffectivePipeline): PipelineConfig {
+function leaseSetting(lease: EffectivePipeline['lease']): LeaseSetting {
+  if (lease === undefined || lease === 'off') return lease;
+  const { ttl, ...stores } = lease;
+  return { store: chosen(stores), ttlMs: ttl };
+}
+
+function toPipeline(name: string, pipeline: EffectivePipeline): Omit<PipelineConfig, 'lease'> {
   const { interval, idleInterval, ...stores } = pipeline.checkpoint;
   const sink = chosen(pipeline.sink) as ChosenConnector;
   const { format, ...config } = sink.config;
@@ -103,6 +112,7 @@ function toPipeline(name: string, pipeline: EffectivePipeline): PipelineConfig {
     sink: { name: sink.name, config, format: format as FormatSetting },
     checkpoint: { store: chosen(stores), intervalMs: interval, idleIntervalMs: idleInterval },
     deadLetter: pipeline.deadLetter && chosen(pipeline.deadLetter),
+    onPositionLost: pipeline.onPositionLost,
     inFlightBytes: pipeline.inFlightBytes,
     stallAfterMs: pipeline.stallAfter,
     drainTimeoutMs: pipeline.drainTimeout,

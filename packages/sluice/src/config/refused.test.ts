@@ -77,8 +77,51 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
   ['a missing anchor', 'a: *b', /alias|anchor/i],
   ['transforms', pipeline({ more: 'transforms: []' }), /transforms: transforms are not built yet; remove this key/],
   ['partitions', pipeline({ more: 'partitions: 1' }), /partitions: several partitions per pipeline are not built yet/],
-  ['snapshot', pipeline(mongodb('snapshot: initial')), /mongodb\.snapshot: snapshots are not built yet/],
-  ['another policy for a lost position', pipeline({ more: 'onPositionLost: skip' }), /onPositionLost: must be "fail"/],
+  [
+    'an unknown policy for a lost position',
+    pipeline({ more: 'onPositionLost: skipp' }),
+    /onPositionLost: must be one of "fail", "resnapshot", "skip"; did you mean "skip"\?/,
+  ],
+  [
+    'an unknown mode of snapshots',
+    pipeline(mongodb('snapshot: inital')),
+    /mongodb\.snapshot: must be one of .*; did you mean "initial"\?/,
+  ],
+  [
+    'wrong options of snapshots',
+    pipeline(mongodb('snapshot: { paralelism: 2, chunkBytes: 16MiB }')),
+    /snapshot\.paralelism: unknown key; did you mean "parallelism"\?.*chunkBytes: 16MiB is out of range: from 64KiB to 8MiB/s,
+  ],
+  [
+    'a start elsewhere with a snapshot',
+    pipeline(mongodb('snapshot: initial, startAt: { clusterTime: "1,1" }')),
+    /mongodb\.startAt: with snapshot: initial the changes begin where the copy is made.*; remove startAt/,
+  ],
+  [
+    'a query that runs code',
+    pipeline(mongodb('snapshot: { match: { shop.orders: { $or: [{ $where: "x" }] } } }')),
+    /match\["shop\.orders"\]: \$where is not allowed/,
+  ],
+  [
+    'a query with an order of its own',
+    pipeline(mongodb('snapshot: { match: { shop.orders: { at: { $near: [1, 2] } } } }')),
+    /\$near is not possible: documents are copied in the order of _id/,
+  ],
+  [
+    'a query that is none',
+    pipeline(mongodb('snapshot: { match: { shop.orders: open } }')),
+    /match\["shop\.orders"\]: must be a mapping, not text/,
+  ],
+  [
+    'a query for a pattern',
+    pipeline(mongodb('snapshot: { match: { "shop.*": {} } }')),
+    /match\["shop\.\*"\]: must be the name of one collection/,
+  ],
+  [
+    'a query for a collection that is not read',
+    pipeline(mongodb('include: ["shop.*"], snapshot: { match: { crm.people: {} } }')),
+    /match\["crm\.people"\]: is not among the namespaces that this pipeline reads/,
+  ],
   [
     'a missing variable',
     pipeline({ source: 'mongodb: { uri: "${env:NOPE}" }' }),

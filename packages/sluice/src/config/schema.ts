@@ -73,11 +73,33 @@ function pipelineSchema(registry: Registry) {
     deadLetter: choice(registry.deadLetters)
       .optional()
       .describe('Where events go that can never be delivered. Without it, such an event stops the pipeline.'),
+    lease: z
+      .union(
+        [
+          z.literal('off'),
+          z.strictObject({
+            ...choices(registry.leases),
+            ttl: duration('15s', { min: '2s', max: '10m' }).describe(
+              'How long the lease of a process lasts that has gone without a word. An owner that cannot renew it stops ' +
+                'writing after half of this time.',
+            ),
+          }),
+        ],
+        { error: 'must be off, or a mapping with ttl and a place' },
+      )
+      .optional()
+      .describe(
+        'Lets one of several processes with this configuration run the pipeline while the others wait. Default: on ' +
+          'where checkpoints are kept in MongoDB, in a collection `leases` beside them; else off. `off`: the process ' +
+          'that was started last takes over.',
+      ),
     onPositionLost: z
-      .literal('fail')
+      .enum(['fail', 'resnapshot', 'skip'])
       .default('fail')
       .describe(
-        'What happens when the source no longer holds what comes after the checkpoint: `fail` stops with an error.',
+        'What happens when the source no longer holds what comes after the checkpoint. `fail` stops with an error. ' +
+          '`resnapshot` goes on from now and copies everything again. `skip` goes on from now; what lies between is ' +
+          'never delivered, and the gap is recorded.',
       ),
     inFlightBytes: byteSize('32MiB', { min: '64KiB', max: '16GiB' }).describe(
       'Most bytes of events between reading and acknowledgement; a single larger event still passes.',

@@ -4,6 +4,7 @@ import type {
   Finding,
   OpenCheckpointStore,
   OpenDeadLetterStore,
+  OpenLeaseStore,
   SinkConnector,
   SourceConnector,
 } from '../core/connector.ts';
@@ -18,7 +19,7 @@ export interface RegistryEntry<Role> {
   describe(config: unknown): string;
 }
 
-/** The code of a place for checkpoints or dead letters. */
+/** The code of a place for checkpoints, dead letters or leases. */
 export interface StoreConnector<Open extends (config: never, context: ConnectorContext) => unknown> {
   readonly open: Open;
   /** Looks at the real system; findings instead of exceptions. */
@@ -31,6 +32,7 @@ export interface Registry {
   readonly sinks: Readonly<Record<string, RegistryEntry<SinkConnector<unknown>>>>;
   readonly checkpoints: Readonly<Record<string, RegistryEntry<StoreConnector<OpenCheckpointStore<unknown>>>>>;
   readonly deadLetters: Readonly<Record<string, RegistryEntry<StoreConnector<OpenDeadLetterStore<unknown>>>>>;
+  readonly leases: Readonly<Record<string, RegistryEntry<StoreConnector<OpenLeaseStore<unknown>>>>>;
 }
 
 /** What an entry is made of while its types are still known. */
@@ -65,4 +67,11 @@ export function deadLetters<S extends z.ZodObject, Completed extends z.output<S>
   entry: TypedEntry<S, StoreConnector<OpenDeadLetterStore<Completed>>>,
 ) {
   return entry as unknown as RegistryEntry<StoreConnector<OpenDeadLetterStore<unknown>>>;
+}
+
+/** As `checkpoints`, for places of leases. */
+export function leases<S extends z.ZodObject, Completed extends z.output<S> = z.output<S>>(
+  entry: TypedEntry<S, StoreConnector<OpenLeaseStore<Completed>>>,
+) {
+  return entry as unknown as RegistryEntry<StoreConnector<OpenLeaseStore<unknown>>>;
 }

@@ -1,7 +1,8 @@
 import { fileCheckpointConfig, fileDeadLetterConfig, fileSinkConfig, stdoutSinkConfig } from './file/config.ts';
 import { type KafkaDeadLetterConfig, kafkaDeadLetterConfig, kafkaSinkConfig } from './kafka/config.ts';
-import { checkpointStoreConfig, deadLetterConfig, mongodbSourceConfig } from './mongodb/config.ts';
-import { checkpoints, deadLetters, type Registry, sink, source } from './registry-entry.ts';
+import { checkpointStoreConfig, deadLetterConfig, leaseStoreConfig, mongodbSourceConfig } from './mongodb/config.ts';
+import { natsSinkConfig } from './nats/config.ts';
+import { checkpoints, deadLetters, leases, type Registry, sink, source } from './registry-entry.ts';
 
 const kafkaDeadLetters = kafkaDeadLetterConfig.extend({
   brokers: kafkaDeadLetterConfig.shape.brokers
@@ -23,6 +24,11 @@ export const registry: Registry = {
       config: kafkaSinkConfig,
       load: async () => (await import('./kafka/index.ts')).kafkaSink,
       describe: ({ topic, brokers }) => `${topic} at ${brokers.join(',')}`,
+    }),
+    nats: sink({
+      config: natsSinkConfig,
+      load: async () => (await import('./nats/index.ts')).natsSink,
+      describe: ({ stream, subject, servers }) => `${subject} in ${stream} at ${servers.join(',')}`,
     }),
     file: sink({
       config: fileSinkConfig,
@@ -80,6 +86,16 @@ export const registry: Registry = {
         return { open, check: ({ path }) => checkPlace(path, 'file') };
       },
       describe: ({ path }) => path,
+    }),
+  },
+  leases: {
+    mongodb: leases({
+      config: leaseStoreConfig,
+      load: async () => {
+        const { openMongodbLeaseStore: open, checkMongodbLeaseStore: check } = await import('./mongodb/index.ts');
+        return { open, check };
+      },
+      describe: ({ database, collection }) => `${database}.${collection}`,
     }),
   },
 };

@@ -52,8 +52,10 @@ export interface ChangeEvent {
   readonly version: Version;
   /** When it happened at the source, in ms since the epoch (`wallTime`, or the second of the cluster time). */
   readonly sourceTimeMs: number;
-  /** The event as the server sent it: a BSON document. */
+  /** The event as the server sent it: a BSON document. A row of a snapshot has an event of the same form made for it. */
   readonly raw: Uint8Array;
+  /** Bytes that the event counts as: those of `raw`, or about that many where `raw` is only made when asked for. */
+  readonly size: number;
   /** What had to be left out because the server could not send the whole event (over 16 MB). */
   readonly degraded: 'images-dropped' | undefined;
   /** The document key as a BSON document; undefined for DDL events. */

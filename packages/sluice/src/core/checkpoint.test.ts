@@ -19,6 +19,18 @@ test('the text is stable: older versions must be read by newer ones', () => {
   assert.deepEqual(decodeCheckpoint(text, 'orders/0', 'a test'), checkpoint);
 });
 
+test('a state of the source makes it the second format, and comes back', () => {
+  const state = { revision: 7, text: '{"v":1}' };
+  const stateful = { ...checkpoint, position: { ...checkpoint.position, state } };
+  const text =
+    '{"v":2,"partition":"orders/0","epoch":3,"token":"8265A1","clusterTime":[1700000000,7],' +
+    '"deployment":"rs0/6571f0","fingerprint":"abc","savedAtMs":1700000001234,"state":[7,"{\\"v\\":1}"],' +
+    '"sum":"SUM"}';
+  const encoded = encodeCheckpoint(stateful);
+  assert.equal(encoded.replace(/"sum":"[0-9a-f]{16}"/, '"sum":"SUM"'), text);
+  assert.deepEqual(decodeCheckpoint(encoded, 'orders/0', 'a test'), stateful);
+});
+
 test('any changed character is found out', () => {
   const text = encodeCheckpoint(checkpoint);
   for (let index = 0; index < text.length; index++) {
@@ -38,6 +50,6 @@ test('a checkpoint of another pipeline is refused', () => {
 });
 
 test('a newer format is refused with advice', () => {
-  const text = encodeCheckpoint(checkpoint).replace('"v":1', '"v":2');
+  const text = encodeCheckpoint(checkpoint).replace('"v":1', '"v":3');
   assert.throws(() => decodeCheckpoint(text, 'orders/0', 'a test'), { code: 'checkpoint.newer-format' });
 });

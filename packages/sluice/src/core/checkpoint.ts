@@ -38,14 +38,16 @@ export interface CheckpointStore extends AsyncDisposable {
   save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void>;
 }
 
-const FORMAT_VERSION = 1;
+/** A checkpoint without a state is written in the first format, which every version can read. */
+const FORMAT_WITHOUT_STATE = 1;
+const FORMAT_VERSION = 2;
 
 /** The checkpoint as JSON text with a checksum; the same text in every store. */
 export function encodeCheckpoint(checkpoint: Checkpoint): string {
   const { partition, epoch, position, deployment, fingerprint, savedAtMs } = checkpoint;
-  const { token, clusterTime } = position;
+  const { token, clusterTime, state } = position;
   const body = {
-    v: FORMAT_VERSION,
+    v: state === undefined ? FORMAT_WITHOUT_STATE : FORMAT_VERSION,
     partition,
     epoch,
     token,
@@ -53,6 +55,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): string {
     deployment,
     fingerprint,
     savedAtMs,
+    ...(state === undefined ? {} : { state: [state.revision, state.text] }),
   };
   return JSON.stringify({ ...body, sum: checksum(body) });
 }
@@ -79,10 +82,15 @@ export function decodeCheckpoint(text: string, expected: PartitionId, where: str
   }
   if (sum !== checksum(body)) throw damaged(where, 'its checksum does not match');
   const [t, i] = body['clusterTime'] as [number, number];
+  const state = body['state'] as [revision: number, text: string] | undefined;
   const checkpoint: Checkpoint = {
     partition: body['partition'] as string,
     epoch: body['epoch'] as number,
-    position: { token: body['token'] as string, clusterTime: { t, i } },
+    position: {
+      token: body['token'] as string,
+      clusterTime: { t, i },
+      ...(state === undefined ? {} : { state: { revision: state[0], text: state[1] } }),
+    },
     deployment: body['deployment'] as string,
     fingerprint: body['fingerprint'] as string,
     savedAtMs: body['savedAtMs'] as number,

@@ -1,6 +1,7 @@
 import type { CheckpointStore, PartitionId } from './checkpoint.ts';
 import type { DeadLetterStore } from './dead-letter.ts';
 import type { Format } from './format.ts';
+import type { LeaseStore } from './lease.ts';
 import type { Logger } from './logger.ts';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
@@ -12,6 +13,14 @@ export interface ConnectorContext {
   readonly logger: Logger;
   /** Aborting it abandons the opening; what is already open is disposed by the connector. */
   readonly signal: AbortSignal;
+}
+
+/** What a source does when it no longer holds what comes behind the checkpoint. */
+export type OnPositionLost = 'fail' | 'resnapshot' | 'skip';
+
+/** A source also gets what the pipeline wants when the position is lost. */
+export interface SourceContext extends ConnectorContext {
+  readonly onPositionLost: OnPositionLost;
 }
 
 /** A sink also gets the format its configuration names. */
@@ -31,7 +40,7 @@ export interface Finding {
 
 /** The code of a source connector, loaded when first needed. `C` is its validated configuration. */
 export interface SourceConnector<C> {
-  open(config: C, context: ConnectorContext): Promise<Source>;
+  open(config: C, context: SourceContext): Promise<Source>;
   /** Looks at the real system; findings instead of exceptions. */
   check(config: C, context: ConnectorContext): Promise<readonly Finding[]>;
 }
@@ -44,6 +53,9 @@ export interface SinkConnector<C> {
 
 /** Opens a place for checkpoints. */
 export type OpenCheckpointStore<C> = (config: C, context: ConnectorContext) => Promise<CheckpointStore>;
+
+/** Opens a place for leases. */
+export type OpenLeaseStore<C> = (config: C, context: ConnectorContext) => Promise<LeaseStore>;
 
 /** Opens a place for dead letters. */
 export type OpenDeadLetterStore<C> = (config: C, context: ConnectorContext) => Promise<DeadLetterStore>;

@@ -2,7 +2,10 @@ import type { Envelope } from './envelope.ts';
 
 /** One record as bytes. A null value is a tombstone. */
 export interface EncodedRecord {
-  /** Equal for every event of one document, also across numerically equal ids; null when the event has no key. */
+  /**
+   * Equal for every event of one document; null when the event has no key. Equal across numerically equal ids too,
+   * except in formats that copy another tool.
+   */
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   /** Further headers the format asks for (CloudEvents binary mode); undefined for none. */

@@ -12,12 +12,26 @@ export interface Position {
   readonly token: string;
   /** Where to continue when the token is refused, and what lag is measured from. */
   readonly clusterTime: ClusterTime;
+  /** What the source has to remember besides its place in the stream; undefined when that is nothing. */
+  readonly state?: SourceState | undefined;
 }
 
-/** Stream order of two positions of one partition. A position without a token orders by its cluster time. */
+/** A source's own memory that belongs to a position, e.g. how far a snapshot has come. Opaque to everybody else. */
+export interface SourceState {
+  /** Grows with every change of the state. */
+  readonly revision: number;
+  /** The source's own form; made when it is asked for. */
+  readonly text: string;
+}
+
+/**
+ * Order of two positions of one partition: that of the stream, then that of the source's state. A position without a
+ * token orders by its cluster time.
+ */
 export function comparePositions(a: Position, b: Position): number {
   const byTime = a.clusterTime.t - b.clusterTime.t || a.clusterTime.i - b.clusterTime.i;
   if (byTime !== 0) return byTime;
-  if (a.token === b.token || a.token === '' || b.token === '') return 0;
+  if (a.token === b.token) return (a.state?.revision ?? 0) - (b.state?.revision ?? 0);
+  if (a.token === '' || b.token === '') return 0;
   return a.token < b.token ? -1 : 1;
 }

@@ -2,16 +2,26 @@ import type { ChangeEvent } from './change-event.ts';
 import type { PositionBinding } from './checkpoint.ts';
 import type { ClusterTime } from './cluster-time.ts';
 import type { Position } from './position.ts';
+import type { Snapshots } from './snapshot.ts';
 
 /** Events in stream order. No events = heartbeat: the stream is read up to `position` and had nothing for us. */
 export interface SourceBatch {
   readonly events: readonly ChangeEvent[];
-  /** Where to resume once everything in the batch is acknowledged. */
+  /** Where to resume once everything in the batch is acknowledged. Its state also goes with events that have none. */
   readonly position: Position;
   /** Size of the raw events. */
   readonly bytes: number;
   /** True when the server had nothing more to give at the moment of this reply. */
   readonly caughtUp: boolean;
+  /** Set for rows of a snapshot: it waits until less than this is in flight, so that changes need not wait long. */
+  readonly inFlightLimitBytes?: number | undefined;
+}
+
+/** Changes that nobody will ever deliver: the source no longer had them, and the configuration said to go on. */
+export interface SourceGap {
+  readonly from: ClusterTime;
+  readonly to: ClusterTime;
+  readonly atMs: number;
 }
 
 /** How far back the source can still be read. */
@@ -37,6 +47,10 @@ export interface Source extends AsyncDisposable {
    * iteration, and the caller opens a new one. Yields at least one heartbeat per await time on a quiet stream.
    */
   read(from: ReadFrom | undefined, signal: AbortSignal): AsyncIterable<SourceBatch>;
+  /** The snapshots of this source; undefined when it cannot make any. */
+  readonly snapshots?: Snapshots | undefined;
+  /** The last gap this source left behind, over restarts too. */
+  readonly gap?: SourceGap | undefined;
   /** The window that can still be read; undefined when it cannot be known (no privilege). */
   window(signal: AbortSignal): Promise<SourceWindow | undefined>;
 }

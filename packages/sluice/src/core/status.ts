@@ -1,9 +1,22 @@
 import type { Epoch, PartitionId } from './checkpoint.ts';
 import type { ClusterTime } from './cluster-time.ts';
 import type { FailureKind } from './failure.ts';
+import type { SnapshotStatus } from './snapshot.ts';
+import type { SourceGap } from './source.ts';
 
-/** What a pipeline is doing. `running` means caught up or nearly so; `stopped` was asked for; `failed` needs a person. */
-export type PipelineState = 'starting' | 'running' | 'catching-up' | 'backing-off' | 'stopping' | 'stopped' | 'failed';
+/**
+ * What a pipeline is doing. `standby` waits while another process owns it; `running` means caught up or nearly so;
+ * `stopped` was asked for; `failed` needs a person.
+ */
+export type PipelineState =
+  | 'starting'
+  | 'standby'
+  | 'running'
+  | 'catching-up'
+  | 'backing-off'
+  | 'stopping'
+  | 'stopped'
+  | 'failed';
 
 /** An error as it is shown: no stack, no secrets. */
 export interface ErrorStatus {
@@ -24,6 +37,18 @@ export interface EventCounts {
   readonly reread: number;
 }
 
+/** Who owns a partition that several processes could run. */
+export interface LeaseStatus {
+  /** True when this process does. */
+  readonly owned: boolean;
+  /** The owner, as `host:process`; undefined while none is known. */
+  readonly owner: string | undefined;
+  /** Number of times that the lease was taken. */
+  readonly epoch: Epoch | undefined;
+  /** When the lease ends unless it is renewed. */
+  readonly expiresAtMs: number | undefined;
+}
+
 /** One pipeline as the API, `sluice status` and the metrics show it. Times are ms since the epoch. */
 export interface PipelineStatus {
   readonly name: string;
@@ -39,6 +64,8 @@ export interface PipelineStatus {
   readonly nextTryAtMs: number | undefined;
   readonly partition: PartitionId;
   readonly epoch: Epoch | undefined;
+  /** Undefined when the pipeline runs without a lease. */
+  readonly lease: LeaseStatus | undefined;
   /** Cluster time of the acknowledged floor. */
   readonly acknowledged: ClusterTime | undefined;
   /** Cluster time and moment of the last durable checkpoint. */
@@ -46,7 +73,7 @@ export interface PipelineStatus {
   readonly checkpointAtMs: number | undefined;
   /**
    * Age of the oldest change that is not acknowledged, in ms; 0 when caught up. While no attempt runs, the age of the
-   * acknowledged position: at most that. Undefined when it cannot be known.
+   * acknowledged position: at most that. Undefined when it cannot be known, and on standby: the owner knows.
    */
   readonly lagMs: number | undefined;
   /** Events read and not yet acknowledged. What the server has not sent yet is not counted. */
@@ -64,4 +91,8 @@ export interface PipelineStatus {
   readonly headroomSeconds: number | undefined;
   /** Span of the source's log in seconds; undefined when unknown. */
   readonly windowSeconds: number | undefined;
+  /** The snapshot that runs, else the last one that this process knows of. */
+  readonly snapshot: SnapshotStatus | undefined;
+  /** Changes that were skipped because the source no longer had them; the last such gap. */
+  readonly gap: SourceGap | undefined;
 }

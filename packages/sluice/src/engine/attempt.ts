@@ -3,12 +3,14 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Checkpoint, CheckpointStore, Claim } from '../core/checkpoint.ts';
 import type { DeadLetterStore } from '../core/dead-letter.ts';
 import type { Envelope } from '../core/envelope.ts';
-import { asSluiceError, isAbort } from '../core/failure.ts';
+import { asSluiceError, isAbort, SluiceError } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
 import { comparePositions, type Position } from '../core/position.ts';
 import type { Rejection, Sink } from '../core/sink.ts';
+import type { SnapshotCommand, SnapshotStatus } from '../core/snapshot.ts';
 import type { ReadFrom, Source, SourceBatch, SourceWindow } from '../core/source.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import { Wakeup } from '../core/wakeup.ts';
 import { AckTracker, type Ticket } from './ack-tracker.ts';
 import { Batcher, type Group } from './batcher.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -28,8 +30,16 @@ export interface AttemptOptions {
   readonly telemetry: Telemetry;
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
+  /** Throws unless the partition is owned at this moment; asked before anything is claimed or written. */
+  readonly ensureOwned: () => void;
   /** Called once everything is open and the source has given its first reply: from here on nothing can be missed. */
-  readonly onRunning: () => void;
+  readonly onRunning: (running: RunningAttempt) => void;
+}
+
+/** What an attempt can be told while it runs. */
+export interface RunningAttempt {
+  /** Resolves once the command holds over a crash. Rejects with what is wrong with it, or with what ended the attempt. */
+  snapshot(command: SnapshotCommand, signal: AbortSignal): Promise<SnapshotStatus>;
 }
 
 /**
@@ -45,6 +55,7 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   const checkpoints = sink.checkpoints ?? resources.use(await openCheckpoints(definition, opening));
   const deadLetters = await definition.openDeadLetters?.(opening);
   if (deadLetters !== undefined) resources.use(deadLetters);
+  options.ensureOwned();
   const claim = await checkpoints.claim(definition.partition, opening);
   progress.claimed(claim.epoch);
   const source = resources.use(await definition.openSource(opening));
@@ -70,7 +81,7 @@ interface Parts {
 }
 
 /** The moving parts of one attempt: a reader, a writer, a checkpointer and a look at the source's window. */
-class Attempt {
+class Attempt implements RunningAttempt {
   readonly #options: AttemptOptions;
   readonly #parts: Parts;
   readonly #tracker = new AckTracker();
@@ -82,6 +93,9 @@ class Attempt {
   /** First event of every group that is being written, in stream order. */
   readonly #writing = new Map<Ticket, ChangeEvent | undefined>();
   #failure: { readonly error: unknown } | undefined;
+  /** Revision of the source's state in the last durable checkpoint. */
+  #savedRevision = 0;
+  readonly #saved = new Wakeup();
 
   constructor(options: AttemptOptions, parts: Parts) {
     this.#options = options;
@@ -94,7 +108,7 @@ class Attempt {
 
   async run(): Promise<void> {
     const from = this.#resumeFrom();
-    this.#options.progress.attemptStarted(() => this.#inFlight());
+    this.#options.progress.attemptStarted(this.#parts.source, () => this.#inFlight());
     const background = [this.#guard(this.#checkpointer.run(this.#signal)), this.#guard(this.#watchWindow())];
     await Promise.all([this.#guard(this.#readAll(from)), this.#guard(this.#writeAll())]);
     await this.#saveFinal();
@@ -102,6 +116,18 @@ class Attempt {
     await Promise.all(background);
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#options.abort.throwIfAborted();
+  }
+
+  async snapshot(command: SnapshotCommand, signal: AbortSignal): Promise<SnapshotStatus> {
+    const { snapshots } = this.#parts.source;
+    if (snapshots === undefined) throw noSnapshots(this.#options.definition.sourceName);
+    const either = AbortSignal.any([signal, this.#signal]);
+    const { status, revision } = await snapshots.command(command, either);
+    while (this.#savedRevision < revision) {
+      either.throwIfAborted();
+      await this.#saved.wait(either);
+    }
+    return status;
   }
 
   /** The checkpoint, or what this process acknowledged since, when nobody else owned the partition in between. */
@@ -113,7 +139,9 @@ class Attempt {
     progress.floor = stored?.position;
     progress.checkpoint = stored?.position.clusterTime;
     progress.checkpointAtMs = stored?.savedAtMs;
-    if (floor !== undefined && (stored === undefined || comparePositions(floor, stored.position) > 0)) {
+    this.#savedRevision = stored?.position.state?.revision ?? 0;
+    // Where the stream has not moved its state may have, so the floor wins a tie.
+    if (floor !== undefined && (stored === undefined || comparePositions(floor, stored.position) >= 0)) {
       progress.floor = floor;
       return { position: floor, binding: source.binding };
     }
@@ -128,7 +156,7 @@ class Attempt {
         this.#options.progress.replied(batch);
         if (!replied) await this.#begin(batch, from);
         replied = true;
-        await this.#budget.acquire(batch.bytes, this.#signal);
+        await this.#budget.acquire(batch.bytes, this.#signal, batch.inFlightLimitBytes);
         this.#batcher.push(batch);
       }
     } catch (error) {
@@ -144,7 +172,7 @@ class Attempt {
    */
   async #begin(first: SourceBatch, from: ReadFrom | undefined): Promise<void> {
     if (from === undefined && first.events.length === 0) await this.#save(first.position);
-    this.#options.onRunning();
+    this.#options.onRunning(this);
   }
 
   async #writeAll(): Promise<void> {
@@ -182,13 +210,14 @@ class Attempt {
     // A sink that keeps checkpoints has stored this group's own position; anything beyond it is a later heartbeat's.
     const storedWithData = oldest !== undefined && this.#parts.sink.checkpoints !== undefined;
     if (storedWithData && floor === group.position) this.#storedWithData(floor);
-    else this.#checkpointer.advance(floor, oldest !== undefined && !storedWithData);
+    else this.#checkpointer.advance(floor, (oldest !== undefined && !storedWithData) || this.#isNewState(floor));
   }
 
   async #write(group: Group): Promise<void> {
     const { definition, progress, telemetry } = this.#options;
     const envelopes = group.events.map((event): Envelope => ({ event, namespace: event.namespace }));
     let rejected = 0;
+    this.#options.ensureOwned();
     const result = await this.#parts.sink.write(envelopes, {
       checkpoint: this.#checkpoint(group.position),
       signal: this.#signal,
@@ -218,16 +247,26 @@ class Attempt {
 
   #storedWithData(floor: Position): void {
     this.#checkpointer.stored(floor);
-    this.#options.progress.checkpoint = floor.clusterTime;
+    this.#isDurable(floor);
+  }
+
+  #isNewState({ state }: Position): boolean {
+    return state !== undefined && state.revision > this.#savedRevision;
+  }
+
+  #isDurable(position: Position): void {
+    this.#options.progress.checkpoint = position.clusterTime;
     this.#options.progress.checkpointAtMs = Date.now();
+    if (!this.#isNewState(position)) return;
+    this.#savedRevision = position.state?.revision ?? 0;
+    this.#saved.wake();
   }
 
   async #save(position: Position): Promise<void> {
     const startedMs = performance.now();
     await this.#parts.checkpoints.save(this.#checkpoint(position), this.#signal);
     this.#options.telemetry.checkpoint((performance.now() - startedMs) / 1000);
-    this.#options.progress.checkpoint = position.clusterTime;
-    this.#options.progress.checkpointAtMs = Date.now();
+    this.#isDurable(position);
   }
 
   /** After a clean drain the checkpoint equals the last acknowledgement. */
@@ -269,4 +308,8 @@ class Attempt {
       this.#halt.abort();
     }
   }
+}
+
+function noSnapshots(source: string): SluiceError {
+  return new SluiceError(`the source ${source} makes no snapshots`, { kind: 'config', code: 'snapshot.not-supported' });
 }

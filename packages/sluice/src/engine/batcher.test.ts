@@ -91,3 +91,17 @@ test('a waiting take is woken by a push, by close and by an abort', async () => 
   batcher.close();
   assert.equal(await closed, undefined);
 });
+
+test('the state of a batch goes with the events it is cut behind, unless they bring their own', async () => {
+  const state = (revision: number) => ({ revision, text: '' });
+  const own = { ...testEvent({ sequence: 1 }), position: { ...testPosition(1), state: state(8) } };
+  const events = [testEvent({ sequence: 0 }), own, testEvent({ sequence: 2 })];
+  const batcher = new Batcher({ records: 1, bytes: 1e9 });
+  batcher.push({ events, position: { ...testPosition(2), state: state(9) }, bytes: 0, caughtUp: false });
+  batcher.close();
+  const revisions: (number | undefined)[] = [];
+  for (let group = await batcher.take(never); group !== undefined; group = await batcher.take(never)) {
+    revisions.push(group.position.state?.revision);
+  }
+  assert.deepEqual(revisions, [9, 8, 9]);
+});

@@ -2,7 +2,7 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Position } from '../core/position.ts';
 import type { SinkLimits } from '../core/sink.ts';
 import type { SourceBatch } from '../core/source.ts';
-import { Wakeup } from './wakeup.ts';
+import { Wakeup } from '../core/wakeup.ts';
 
 /** Events to be written together and where to resume once they are acknowledged. No events = only a position. */
 export interface Group {
@@ -63,18 +63,18 @@ export class Batcher {
     let position: Position | undefined;
     let used = 0;
     for (const batch of this.#batches) {
-      for (let index = this.#offset; index < batch.events.length; index++) {
+      const first = this.#offset;
+      for (let index = first; index < batch.events.length; index++) {
         const event = batch.events[index] as ChangeEvent;
-        const size = event.raw.byteLength;
+        const { size } = event;
         const full = events.length >= this.#limits.records || bytes + size > this.#limits.bytes;
         if (full && events.length > 0) {
           this.#batches = this.#batches.slice(used);
           this.#offset = index;
-          return { events, bytes, position: position as Position };
+          return { events, bytes, position: index === first ? (position as Position) : behind(batch, index - 1) };
         }
         events.push(event);
         bytes += size;
-        position = event.position;
       }
       position = batch.position;
       used += 1;
@@ -83,4 +83,11 @@ export class Batcher {
     this.#batches = [];
     return { events, bytes, position: position as Position };
   }
+}
+
+/** Behind one event of a batch. The state of a batch goes with its events, except those that bring one of their own. */
+function behind(batch: SourceBatch, index: number): Position {
+  const { position } = batch.events[index] as ChangeEvent;
+  const { state } = batch.position;
+  return state === undefined || position.state !== undefined ? position : { ...position, state };
 }

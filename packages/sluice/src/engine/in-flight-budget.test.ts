@@ -32,3 +32,20 @@ test('an abort ends the wait', async () => {
   await assert.rejects(waiting, /stop/);
   assert.equal(budget.usedBytes, 10);
 });
+
+test('a lower limit holds back what is not urgent, and never lets more in than the usual one', async () => {
+  const budget = new InFlightBudget(100);
+  await budget.acquire(30, never);
+  let taken = 0;
+  const low = budget.acquire(30, never, 50).then(() => (taken += 1));
+  await setImmediate();
+  assert.equal(taken, 0);
+  budget.release(30);
+  await low;
+  await budget.acquire(60, never);
+  const high = budget.acquire(60, never, 1_000).then(() => (taken += 1));
+  await setImmediate();
+  assert.equal(taken, 1);
+  budget.release(90);
+  await high;
+});

@@ -1,4 +1,4 @@
-import { Wakeup } from './wakeup.ts';
+import { Wakeup } from '../core/wakeup.ts';
 
 /**
  * Bounds the bytes between reading and acknowledgement. What does not fit waits; when nothing is in flight everything
@@ -17,9 +17,13 @@ export class InFlightBudget {
     return this.#usedBytes;
   }
 
-  /** Takes the bytes, waiting until they fit. One caller at a time. Rejects with the abort reason. */
-  async acquire(bytes: number, signal: AbortSignal): Promise<void> {
-    while (this.#usedBytes > 0 && this.#usedBytes + bytes > this.limitBytes) {
+  /**
+   * Takes the bytes, waiting until they fit, under a lower limit than the usual one where it is given. One caller at a
+   * time. Rejects with the abort reason.
+   */
+  async acquire(bytes: number, signal: AbortSignal, lowerLimitBytes = this.limitBytes): Promise<void> {
+    const limitBytes = Math.min(lowerLimitBytes, this.limitBytes);
+    while (this.#usedBytes > 0 && this.#usedBytes + bytes > limitBytes) {
       signal.throwIfAborted();
       await this.#released.wait(signal);
     }

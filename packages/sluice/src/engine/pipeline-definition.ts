@@ -1,8 +1,10 @@
 import type { CheckpointStore, PartitionId } from '../core/checkpoint.ts';
+import type { Finding } from '../core/connector.ts';
 import type { DeadLetterStore } from '../core/dead-letter.ts';
 import type { Rejection, Sink } from '../core/sink.ts';
 import type { Source } from '../core/source.ts';
 import type { BackoffSettings } from './backoff.ts';
+import type { LeaseSettings } from './ownership.ts';
 
 /** The knobs of the engine, all with defaults in the configuration. */
 export interface PipelineSettings {
@@ -28,11 +30,15 @@ export interface PipelineDefinition {
   readonly sinkName: string;
   readonly delivery: 'at-least-once' | 'exactly-once';
   readonly settings: PipelineSettings;
+  /** Absent when no other process runs this pipeline. */
+  readonly lease?: LeaseSettings | undefined;
   openSource(signal: AbortSignal): Promise<Source>;
   openSink(signal: AbortSignal): Promise<Sink>;
   /** Absent when the sink keeps checkpoints itself. */
   readonly openCheckpoints?: ((signal: AbortSignal) => Promise<CheckpointStore>) | undefined;
   readonly openDeadLetters?: ((signal: AbortSignal) => Promise<DeadLetterStore>) | undefined;
+  /** Looks at the systems behind the parts; a process that waits for the lease does it once. */
+  readonly check?: ((signal: AbortSignal) => Promise<readonly Finding[]>) | undefined;
   /** The document key of a rejected event as readable text; must not throw. */
   describeKey(rejection: Rejection): string;
 }

@@ -1,18 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { asSluiceError, type SluiceError } from '../core/failure.ts';
+import type { Clock } from '../core/clock.ts';
+import { asSluiceError, SluiceError } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
+import type { SnapshotCommand, SnapshotStatus } from '../core/snapshot.ts';
 import type { ErrorStatus, PipelineState, PipelineStatus } from '../core/status.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import { runAttempt } from './attempt.ts';
+import { abortAfterDrain } from './abort-after-drain.ts';
+import { type RunningAttempt, runAttempt } from './attempt.ts';
 import { backoffMs } from './backoff.ts';
+import { Ownership } from './ownership.ts';
 import type { PipelineDefinition } from './pipeline-definition.ts';
 import { Progress } from './progress.ts';
+import { systemClock } from './system-clock.ts';
 
 /** Code of the error in the status of a pipeline that was stopped and did not drain in time. */
 export const DRAIN_TIMEOUT = 'pipeline.drain-timeout';
 
 /** Above this lag a running pipeline is shown as catching up (ms). */
 const CATCHING_UP_ABOVE_MS = 10_000;
+
+/** After so many failures in a row the lease is given up while this process waits, for another may fare better. */
+const GIVE_UP_AFTER_FAILURES = 5;
 
 /** `stop` drains and saves; `abort` ends at once. */
 export interface PipelineSignals {
@@ -26,12 +34,19 @@ export interface Pipeline {
   status(): PipelineStatus;
   /** Resolves with the last status when stopped or failed for good; never rejects because of a failure. */
   run(signals: PipelineSignals): Promise<PipelineStatus>;
+  /**
+   * Starts, pauses, resumes or cancels a snapshot beside the running stream. Resolves once that holds over a crash;
+   * rejects with a `SluiceError` that says why it cannot be done.
+   */
+  snapshot(command: SnapshotCommand, signal: AbortSignal): Promise<SnapshotStatus>;
 }
 
 /** Where failures are told. */
 export interface PipelineDependencies {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  /** Measures leases; the system's when left out. */
+  readonly clock?: Clock | undefined;
 }
 
 /** Makes a pipeline out of its definition; nothing is opened before `run`. */
@@ -39,20 +54,31 @@ export function createPipeline(definition: PipelineDefinition, dependencies: Pip
   return new SupervisedPipeline(definition, dependencies);
 }
 
-/** The only retry loop: transient failures start a new attempt after a backoff, for ever; all others end the pipeline. */
+/** How an attempt ended: done, no longer the owner, or with a failure. */
+type AttemptEnd = 'done' | 'lost' | SluiceError;
+
+/**
+ * The only retry loop: transient failures start a new attempt after a backoff, for ever; all others end the pipeline.
+ * With a lease every attempt begins with owning the partition, and who loses it waits for it again.
+ */
 class SupervisedPipeline implements Pipeline {
   readonly #definition: PipelineDefinition;
   readonly #dependencies: PipelineDependencies;
   readonly #progress = new Progress();
+  readonly #ownership: Ownership | undefined;
   #state: PipelineState = 'starting';
   #sinceMs = Date.now();
   #error: ErrorStatus | undefined;
   #retries = 0;
   #nextTryAtMs: number | undefined;
+  #running: RunningAttempt | undefined;
 
   constructor(definition: PipelineDefinition, dependencies: PipelineDependencies) {
     this.#definition = definition;
     this.#dependencies = dependencies;
+    const { lease: settings, partition } = definition;
+    const { logger, clock = systemClock } = dependencies;
+    this.#ownership = settings && new Ownership({ partition, settings, clock, logger });
   }
 
   get name(): string {
@@ -71,32 +97,108 @@ class SupervisedPipeline implements Pipeline {
   }
 
   async #supervise(signals: PipelineSignals): Promise<void> {
-    while (!signals.stop.aborted && !signals.abort.aborted) {
-      const before = this.#progress.acknowledgedEvents;
-      const failure = await this.#attempt(signals);
-      if (failure === undefined) break;
-      if (this.#progress.acknowledgedEvents > before || this.#ranLong()) this.#retries = 0;
-      this.#failed(failure);
-      if (failure.kind !== 'transient') return this.#enter('failed');
-      if (signals.stop.aborted || signals.abort.aborted) break;
-      await this.#backOff(signals);
-    }
-    this.#enter('stopped');
+    const end = await this.#runAttempts(signals);
+    const drained = !signals.abort.aborted && this.#error?.code !== DRAIN_TIMEOUT;
+    await this.#ownership?.close(drained);
+    this.#enter(end);
   }
 
-  async #attempt(signals: PipelineSignals): Promise<SluiceError | undefined> {
+  async #runAttempts(signals: PipelineSignals): Promise<'stopped' | 'failed'> {
+    while (!signals.stop.aborted && !signals.abort.aborted) {
+      const before = this.#progress.acknowledgedEvents;
+      const end = await this.#attempt(signals);
+      if (end === 'done') break;
+      if (this.#progress.acknowledgedEvents > before || this.#ranLong()) this.#retries = 0;
+      if (end === 'lost') continue;
+      this.#failed(end);
+      if (!this.#isRetried(end)) return 'failed';
+      if (signals.stop.aborted || signals.abort.aborted) break;
+      if (end.kind === 'fenced' || this.#retries >= GIVE_UP_AFTER_FAILURES) await this.#ownership?.release();
+      await this.#backOff(signals);
+    }
+    return 'stopped';
+  }
+
+  /** Who owns the lease and is fenced meets somebody without it: one of the two has to go on. */
+  #isRetried({ kind }: SluiceError): boolean {
+    return kind === 'transient' || (kind === 'fenced' && this.#ownership !== undefined);
+  }
+
+  async #attempt(signals: PipelineSignals): Promise<AttemptEnd> {
     this.#enter('starting');
     const abort = abortAfterDrain(signals, this.#definition.settings.drainTimeoutMs);
-    const onRunning = () => this.#recovered(signals.stop.aborted ? 'stopping' : 'running');
+    const onRunning = (running: RunningAttempt) => {
+      this.#running = running;
+      this.#recovered(signals.stop.aborted ? 'stopping' : 'running');
+    };
     try {
+      const lost = await this.#own(signals);
       const { logger, telemetry } = this.#dependencies;
       const parts = { definition: this.#definition, progress: this.#progress, logger, telemetry };
-      await runAttempt({ ...parts, stop: signals.stop, abort: abort.signal, onRunning });
-      return undefined;
+      const ensureOwned = () => this.#ownership?.ensure();
+      const signal = AbortSignal.any([abort.signal, ...lost]);
+      await runAttempt({ ...parts, stop: signals.stop, abort: signal, ensureOwned, onRunning });
+      return 'done';
     } catch (error) {
-      return this.#whatFailed(error, signals);
+      return this.#hasLost() ? 'lost' : (this.#whatFailed(error, signals) ?? 'done');
     } finally {
+      this.#running = undefined;
       abort.cancel();
+    }
+  }
+
+  /** Waits until the partition is owned; returns what aborts when it no longer is. */
+  async #own(signals: PipelineSignals): Promise<readonly AbortSignal[]> {
+    if (this.#ownership === undefined) return [];
+    const waiting = new AbortController();
+    try {
+      const check = () => void this.#check(waiting.signal);
+      await this.#ownership.acquire(AbortSignal.any([signals.stop, signals.abort]), () => this.#standBy(check));
+    } finally {
+      waiting.abort();
+    }
+    this.#enter('starting');
+    return [this.#ownership.lost];
+  }
+
+  /** Finds out while there is time what would keep this process from taking over. */
+  async #check(signal: AbortSignal): Promise<void> {
+    const { logger } = this.#dependencies;
+    try {
+      for (const { check, level, message, fix } of (await this.#definition.check?.(signal)) ?? []) {
+        if (level === 'error') logger.warn({ check, hint: fix }, `this process could not take over: ${message}`);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const { code, message, hint } = asSluiceError(error);
+      logger.warn({ code, hint }, `this process could not take over: ${message}`);
+    }
+  }
+
+  /** Nothing is wrong with a process that waits. */
+  #standBy(check: () => void): void {
+    if (this.#state !== 'standby') check();
+    this.#error = undefined;
+    this.#retries = 0;
+    this.#enter('standby');
+  }
+
+  #hasLost(): boolean {
+    const reason = this.#ownership?.lostBecause;
+    if (reason === undefined) return false;
+    this.#dependencies.telemetry.failure(reason.code);
+    this.#dependencies.logger.warn({ code: reason.code }, `${reason.message}; nothing more is written`);
+    return true;
+  }
+
+  async snapshot(command: SnapshotCommand, signal: AbortSignal): Promise<SnapshotStatus> {
+    const running = this.#running;
+    if (running === undefined) throw notRunning(this.status());
+    try {
+      return await running.snapshot(command, signal);
+    } catch (error) {
+      if (signal.aborted || this.#running === running || asSluiceError(error).kind === 'config') throw error;
+      throw notRunning(this.status());
     }
   }
 
@@ -162,7 +264,7 @@ class SupervisedPipeline implements Pipeline {
     const nowMs = Date.now();
     const { name, partition, sourceName, sinkName, delivery, settings } = this.#definition;
     const progress = this.#progress;
-    const lagMs = progress.lagMs(nowMs);
+    const lagMs = this.#state === 'standby' ? undefined : progress.lagMs(nowMs);
     const catchingUp = this.#state === 'running' && (lagMs ?? 0) > CATCHING_UP_ABOVE_MS;
     const { window, floor } = progress;
     return {
@@ -177,6 +279,7 @@ class SupervisedPipeline implements Pipeline {
       nextTryAtMs: this.#nextTryAtMs,
       partition,
       epoch: progress.epoch,
+      lease: this.#ownership?.status(nowMs),
       acknowledged: floor?.clusterTime,
       checkpoint: progress.checkpoint,
       checkpointAtMs: progress.checkpointAtMs,
@@ -188,25 +291,18 @@ class SupervisedPipeline implements Pipeline {
       lastEventAtMs: progress.lastEventAtMs,
       lastProgressAtMs: progress.lastProgressAtMs,
       stalled: progress.stalled(nowMs, settings.stallAfterMs),
-      headroomSeconds: window && floor && Math.max(0, floor.clusterTime.t - window.oldest.t),
+      headroomSeconds: this.#state === 'standby' ? undefined : window && floor && Math.max(0, floor.clusterTime.t - window.oldest.t),
       windowSeconds: window && window.newest.t - window.oldest.t,
+      snapshot: progress.snapshot(nowMs),
+      gap: progress.gap,
     };
   }
 }
 
-/** A signal that fires on `abort`, or when a stop has not drained in time. */
-function abortAfterDrain(signals: PipelineSignals, timeoutMs: number) {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const expire = () => controller.abort(new DOMException('the drain took too long', 'AbortError'));
-  const startTimer = () => (timer = setTimeout(expire, timeoutMs));
-  signals.stop.addEventListener('abort', startTimer, { once: true });
-  if (signals.stop.aborted) startTimer();
-  return {
-    signal: AbortSignal.any([signals.abort, controller.signal]),
-    cancel() {
-      clearTimeout(timer);
-      signals.stop.removeEventListener('abort', startTimer);
-    },
-  };
+function notRunning({ name, state, error }: PipelineStatus): SluiceError {
+  return new SluiceError(`the pipeline ${name} does not run at the moment: it is ${state}`, {
+    kind: 'transient',
+    code: 'pipeline.not-running',
+    hint: error === undefined ? 'Try again when it runs.' : `It failed: ${error.message}.`,
+  });
 }

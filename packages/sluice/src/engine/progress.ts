@@ -2,10 +2,11 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Epoch } from '../core/checkpoint.ts';
 import type { ClusterTime } from '../core/cluster-time.ts';
 import type { Position } from '../core/position.ts';
+import { RateMeter } from '../core/rate-meter.ts';
 import type { WriteResult } from '../core/sink.ts';
-import type { SourceBatch, SourceWindow } from '../core/source.ts';
+import type { SnapshotStatus } from '../core/snapshot.ts';
+import type { Source, SourceBatch, SourceGap, SourceWindow } from '../core/source.ts';
 import type { EventCounts } from '../core/status.ts';
-import { RateMeter } from './rate-meter.ts';
 
 /** Without a reply for this long the source counts as silent, and lag grows with the silence (ms). */
 const SILENT_AFTER_MS = 5_000;
@@ -34,6 +35,9 @@ export class Progress {
   #waitingSinceMs: number | undefined;
   #caughtUp = false;
   #inFlight: (() => InFlightView) | undefined;
+  #source: Source | undefined;
+  #snapshot: SnapshotStatus | undefined;
+  #gap: SourceGap | undefined;
 
   epoch: Epoch | undefined;
   /** The acknowledged floor, kept over attempts; with the epoch it was reached in. */
@@ -75,6 +79,15 @@ export class Progress {
     return this.#inFlight?.().bytes ?? 0;
   }
 
+  /** The snapshot of the source that runs, else what the last one that ran had to say. */
+  snapshot(nowMs: number): SnapshotStatus | undefined {
+    return this.#source?.snapshots?.status(nowMs) ?? this.#snapshot;
+  }
+
+  get gap(): SourceGap | undefined {
+    return this.#source?.gap ?? this.#gap;
+  }
+
   eventsPerSecond(nowMs: number): number {
     return this.#rate.perSecond(nowMs);
   }
@@ -85,13 +98,17 @@ export class Progress {
     this.epoch = epoch;
   }
 
-  attemptStarted(inFlight: () => InFlightView): void {
+  attemptStarted(source: Source, inFlight: () => InFlightView): void {
+    this.#source = source;
     this.#inFlight = inFlight;
     this.#lastReplyAtMs = Date.now();
     this.#waitingSinceMs = undefined;
   }
 
   attemptEnded(): void {
+    this.#snapshot = this.snapshot(Date.now());
+    this.#gap = this.gap;
+    this.#source = undefined;
     this.#inFlight = undefined;
     const givenBack = this.outstanding;
     this.#read -= givenBack;

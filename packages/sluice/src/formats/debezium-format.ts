@@ -1,11 +1,11 @@
 import { asBuffer, BsonType, findField } from '../bson/elements.ts';
+import { JavaJsonBuffer } from '../bson/foreign-text.ts';
 import { JsonBuffer } from '../bson/json-buffer.ts';
 import { DocumentWriter } from '../bson/json-document.ts';
-import { KeyWriter } from '../bson/json-key.ts';
 import type { ChangeEvent, Operation } from '../core/change-event.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { EncodedRecord, Format } from '../core/format.ts';
-import { DebeziumSource, type DebeziumTransaction, finer } from './debezium-source.ts';
+import { DebeziumSource, type DebeziumTransaction } from './debezium-source.ts';
 import { writeUpdateDescription } from './debezium-update.ts';
 import type { FormatConfig } from './format-config.ts';
 import { missingKey } from './record-keys.ts';
@@ -31,10 +31,10 @@ class DebeziumEncoder {
   readonly #nowMs: () => number;
   readonly #tombstones: boolean;
   readonly #output = new JsonBuffer();
-  readonly #scratch = new JsonBuffer();
+  readonly #scratch = new JavaJsonBuffer();
   readonly #documents: DocumentWriter;
   readonly #updates: DocumentWriter;
-  readonly #keys: KeyWriter;
+  readonly #keys: DocumentWriter;
   readonly #source: DebeziumSource;
   #processedMs = Number.NaN;
   #processed: Buffer = Buffer.alloc(0);
@@ -43,9 +43,9 @@ class DebeziumEncoder {
     this.#nowMs = nowMs;
     this.#tombstones = config.debezium?.tombstones ?? true;
     const style = config.debezium?.documents ?? 'legacy';
-    this.#documents = new DocumentWriter(this.#scratch, { style, spaced: true });
-    this.#updates = new DocumentWriter(this.#scratch, { style: 'relaxed', spaced: true });
-    this.#keys = new KeyWriter(this.#scratch, { style: 'relaxed', spaced: true });
+    this.#documents = new DocumentWriter(this.#scratch, { style, dialect: 'java-compact' });
+    this.#updates = new DocumentWriter(this.#scratch, { style: 'relaxed', dialect: 'java-spaced' });
+    this.#keys = new DocumentWriter(this.#scratch, { style: 'relaxed', dialect: 'java-compact' });
     this.#source = new DebeziumSource(config.identity);
   }
 
@@ -57,7 +57,7 @@ class DebeziumEncoder {
     return { key, value, headers: undefined, tombstoneFollows: this.#tombstones && op === 'd' };
   }
 
-  /** `{"id":"<the _id as relaxed Extended JSON>"}`, numbers by their value. */
+  /** `{"id":"<the _id as relaxed Extended JSON>"}`. */
   #key(event: ChangeEvent): Buffer {
     const documentKey = event.key();
     const id = documentKey === undefined ? undefined : findField(documentKey, '_id');
@@ -75,7 +75,7 @@ class DebeziumEncoder {
   #value(event: ChangeEvent, op: string): Buffer {
     const now = this.#nowMs();
     const output = this.#output;
-    output.begin(event.raw.length * 2 + ENVELOPE_BYTES);
+    output.begin(event.size * 2 + ENVELOPE_BYTES);
     output.ascii('{"before":');
     this.#embed(output, event.before());
     output.ascii(',"after":');
@@ -92,8 +92,7 @@ class DebeziumEncoder {
   /** The end of the envelope, which stays the same for all events of one millisecond. */
   #processedAt(now: number): Buffer {
     if (this.#processedMs !== now) {
-      const finerTimes = `"ts_us":${finer(now, '000')},"ts_ns":${finer(now, '000000')}`;
-      this.#processed = Buffer.from(`,"ts_ms":${now},${finerTimes},"transaction":null}`);
+      this.#processed = Buffer.from(`,"ts_ms":${now},"transaction":null}`);
       this.#processedMs = now;
     }
     return this.#processed;

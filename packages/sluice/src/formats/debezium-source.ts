@@ -1,6 +1,7 @@
 import type { JsonBuffer } from '../bson/json-buffer.ts';
 import { writeInt64, writeInteger } from '../bson/json-numbers.ts';
 import type { ChangeEvent, Namespace } from '../core/change-event.ts';
+import type { ClusterTime } from '../core/cluster-time.ts';
 import type { FormatIdentity } from './format-config.ts';
 
 const MAX_REMEMBERED = 4096;
@@ -30,27 +31,28 @@ export interface DebeziumTransaction {
 /** Writes the `source` block of Debezium's envelope: where and when the change was made. */
 export class DebeziumSource {
   readonly #identity: Buffer;
-  readonly #cluster: string;
   readonly #ofNamespaces = new Map<Namespace, NamespaceParts>();
   #times = timeParts(0);
 
   constructor(identity: FormatIdentity) {
     const { version, connector } = identity;
     this.#identity = Buffer.from(`{"version":${quote(version)},"connector":"mongodb","name":${quote(connector)}`);
-    this.#cluster = quote(identity.cluster);
   }
 
   /** `transaction` is there when the change was made in one. */
   write(output: JsonBuffer, event: ChangeEvent, transaction: DebeziumTransaction | undefined): void {
     const parts = this.#partsOf(event.namespace);
-    const times = this.#timesOf(event.sourceTimeMs);
+    const isSnapshot = event.op === 'snapshot';
+    const { t, i } = timeOf(event);
+    // A row has no time of its own: Debezium gives the second of the cluster time.
+    const times = this.#timesOf(isSnapshot ? t * 1000 : event.sourceTimeMs);
     output.raw(this.#identity);
     output.raw(times.millis);
-    output.ascii(event.op === 'snapshot' ? ',"snapshot":"true"' : ',"snapshot":"false"');
+    output.ascii(isSnapshot ? ',"snapshot":"true"' : ',"snapshot":"false"');
     output.raw(parts.db);
     output.raw(times.finer);
     output.raw(parts.collection);
-    writeInteger(output, event.position.clusterTime.i);
+    writeInteger(output, i);
     if (transaction === undefined) {
       output.ascii(',"lsid":null,"txnNumber":null');
     } else {
@@ -59,7 +61,8 @@ export class DebeziumSource {
       output.ascii(',"txnNumber":');
       writeInt64(output, transaction.number, 0);
     }
-    output.raw(times.wallTime);
+    if (isSnapshot) output.ascii(',"wallTime":null}');
+    else output.raw(times.wallTime);
   }
 
   /** Changes that follow each other were often made in the same millisecond. */
@@ -73,13 +76,18 @@ export class DebeziumSource {
     if (parts === undefined) {
       parts = {
         db: Buffer.from(`,"db":${quote(namespace.db)}`),
-        collection: Buffer.from(`,"rs":${this.#cluster},"collection":${quote(namespace.coll)},"ord":`),
+        collection: Buffer.from(`,"collection":${quote(namespace.coll)},"ord":`),
       };
       if (this.#ofNamespaces.size >= MAX_REMEMBERED) this.#ofNamespaces.clear();
       this.#ofNamespaces.set(namespace, parts);
     }
     return parts;
   }
+}
+
+/** The cluster time of the change, or that a row was read at: the stream may have gone on since then. */
+function timeOf(event: ChangeEvent): ClusterTime {
+  return event.op === 'snapshot' ? event.version.clusterTime : event.position.clusterTime;
 }
 
 function timeParts(ms: number): TimeParts {
@@ -92,7 +100,7 @@ function timeParts(ms: number): TimeParts {
 }
 
 /** A time in ms as digits in a finer unit: nanoseconds would not be exact as a number. */
-export function finer(ms: number, zeros: string): string {
+function finer(ms: number, zeros: string): string {
   return ms === 0 ? '0' : `${ms}${zeros}`;
 }
 

@@ -1,5 +1,5 @@
 /** The shape of a record: which parts of a change event its value holds. */
-export type FormatName = 'change' | 'document' | 'debezium' | 'cloudevents';
+export type FormatName = 'change' | 'document' | 'debezium' | 'cloudevents' | 'kafka-connect' | 'nats-connector';
 
 /**
  * How BSON values are written. `relaxed` and `canonical` are Extended JSON v2 with every digit of an int64; they keep
@@ -14,7 +14,7 @@ export type Encoding = 'plain' | 'relaxed' | 'canonical' | 'bson';
 
 /** Where records say they come from. */
 export interface FormatIdentity {
-  /** Name of the source deployment, e.g. its replica set: CloudEvents' `source`, Debezium's `source.rs`. */
+  /** Name of the source deployment, e.g. its replica set: CloudEvents' `source`. */
   readonly cluster: string;
   /** Logical name of the connector, e.g. of the pipeline: Debezium's `source.name`. */
   readonly connector: string;
@@ -33,6 +33,18 @@ export interface DebeziumOptions {
   readonly tombstones?: boolean | undefined;
 }
 
+/** Settings that only the `kafka-connect` format has. */
+export interface KafkaConnectOptions {
+  /** What the connector's JSON formatters write: `legacy` (DefaultJson), `canonical` (ExtendedJson), `simplified`. */
+  readonly json: 'legacy' | 'canonical' | 'simplified';
+  /** The event, or only its document. */
+  readonly value: 'change' | 'document';
+  /** With `document`: a delete is a null value; otherwise it has no form. */
+  readonly tombstones: boolean;
+  /** The document key, or the resume token of the event. */
+  readonly key: 'document' | 'token';
+}
+
 /** Settings that only the `document` format has. */
 export interface DocumentOptions {
   /**
@@ -45,11 +57,12 @@ export interface DocumentOptions {
 /** Everything a format is made from. */
 export interface FormatConfig {
   readonly name: FormatName;
-  /** Ignored by `debezium`, which fixes its encodings. `bson` only goes with `change`, `document` and `cloudevents`. */
+  /** Ignored by `debezium`, `kafka-connect` and `nats-connector`, which have encodings of their own. `bson` only goes with `change`, `document` and `cloudevents`. */
   readonly json: Encoding;
   /** Default `structured`: one JSON envelope. `binary`: the attributes become headers, the data the value. */
   readonly cloudeventsMode?: 'structured' | 'binary' | undefined;
   readonly debezium?: DebeziumOptions | undefined;
   readonly document?: DocumentOptions | undefined;
+  readonly kafkaConnect?: KafkaConnectOptions | undefined;
   readonly identity: FormatIdentity;
 }

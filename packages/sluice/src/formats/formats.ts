@@ -6,12 +6,16 @@ import { createCloudEventsFormat } from './cloudevents-format.ts';
 import { createDebeziumFormat } from './debezium-format.ts';
 import { createDocumentFormat } from './document-format.ts';
 import type { FormatConfig, FormatName } from './format-config.ts';
+import { createKafkaConnectFormat } from './kafka-connect-format.ts';
+import { createNatsConnectorFormat } from './nats-connector-format.ts';
 
 const FACTORIES: Record<FormatName, (config: FormatConfig, nowMs: () => number) => Format> = {
   change: createChangeFormat,
   document: createDocumentFormat,
   debezium: createDebeziumFormat,
   cloudevents: createCloudEventsFormat,
+  'kafka-connect': createKafkaConnectFormat,
+  'nats-connector': createNatsConnectorFormat,
 };
 
 /**

@@ -16,3 +16,8 @@ export function isLocalHostHeader(header: string | undefined): boolean {
   const [, v6, name] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header ?? '') ?? [];
   return isLoopback(v6 ?? name ?? '');
 }
+
+/** True when the `Origin` header of a request names the host that it was sent to. A page without one is `null`. */
+export function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+}

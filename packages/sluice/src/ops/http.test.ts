@@ -15,6 +15,7 @@ async function endpoint(statuses: readonly PipelineStatus[], options: Partial<Ht
     pipelines: () => statuses,
     metrics,
     logger: silentLogger,
+    control: () => Promise.reject(new Error('not expected')),
     ...options,
   });
 }

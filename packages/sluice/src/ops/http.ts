@@ -1,14 +1,16 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
-import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import { isLoopback } from '../config/listen-address.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { carriesToken, isLocalHostHeader } from './access.ts';
+import { refuse, withPipeline } from './answers.ts';
 import type { MetricsRegistry } from './metrics.ts';
-import { pipelineReadiness } from './readiness.ts';
+import { ownership, pipelineReadiness } from './readiness.ts';
+import { addSnapshotRoutes, type SnapshotControl } from './snapshot-routes.ts';
 
 /** What the endpoint serves, and where. */
 export interface HttpOptions {
@@ -18,6 +20,8 @@ export interface HttpOptions {
   /** Bearer token that every request but `/livez` must carry; required when the host is not loopback. */
   readonly token?: string | undefined;
   readonly pipelines: () => readonly PipelineStatus[];
+  /** Carries out commands to the snapshots of the pipelines. */
+  readonly control: SnapshotControl;
   readonly metrics: MetricsRegistry;
   readonly logger: Logger;
 }
@@ -107,40 +111,30 @@ export function createApp(options: HttpOptions): Hono {
       return c.json(health, health.status === 'UP' ? 200 : 503);
     }),
   );
-  app.notFound((c) => c.json({ error: { code: 'http.not-found', message: `there is no ${c.req.path}` } }, 404));
+  addSnapshotRoutes(app, options);
+  app.notFound((c) => refuse(c, { status: 404, code: 'http.not-found', message: `there is no ${c.req.path}` }));
   app.onError((error, c) => {
     options.logger.error({ error: error.message, path: c.req.path }, 'http request failed');
-    return c.json({ error: { code: 'http.internal', message: 'the request failed; see the log' } }, 500);
+    return refuse(c, { status: 500, code: 'http.internal', message: 'the request failed; see the log' });
   });
   return app;
 }
 
 function component(status: PipelineStatus) {
   const { ready, reason } = pipelineReadiness(status, Date.now());
-  return { status: ready ? 'UP' : 'DOWN', state: status.state, ...(ready ? {} : { reason }) };
-}
-
-function withPipeline(c: Context, statuses: readonly PipelineStatus[], then: (status: PipelineStatus) => Response) {
-  const status = statuses.find(({ name }) => name === c.req.param('name'));
-  if (status !== undefined) return then(status);
-  return c.json(
-    { error: { code: 'http.no-such-pipeline', message: `no pipeline "${c.req.param('name')}" runs here` } },
-    404,
-  );
+  return { status: ready ? 'UP' : 'DOWN', state: status.state, ...(ready ? {} : { reason }), ...ownership(status) };
 }
 
 function guard({ host, token }: HttpOptions): MiddlewareHandler {
   return async (c, next) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
     if (isLoopback(host) && !isLocalHostHeader(c.req.header('host'))) {
-      return c.json(
-        { error: { code: 'http.foreign-host', message: 'the Host header does not name this machine' } },
-        403,
-      );
+      const message = 'the Host header does not name this machine';
+      return refuse(c, { status: 403, code: 'http.foreign-host', message });
     }
     if (token !== undefined && c.req.path !== '/livez' && !carriesToken(c.req.header('authorization'), token)) {
       c.header('www-authenticate', 'Bearer');
-      return c.json({ error: { code: 'http.unauthorized', message: 'a bearer token is required' } }, 401);
+      return refuse(c, { status: 401, code: 'http.unauthorized', message: 'a bearer token is required' });
     }
     return next();
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { assertGolden } from '../testing/golden.ts';
-import { testStatus } from '../testing/statuses.ts';
+import { testSnapshot, testStatus } from '../testing/statuses.ts';
 import { createMetrics, describeMetrics } from './metrics.ts';
 import { metricsReference } from './metrics-reference.ts';
 
@@ -47,6 +47,30 @@ test('what the engine reports and what the status says is rendered', async () =>
     }
     assert.doesNotMatch(text, /sluice_oplog_headroom_seconds\{/, 'an unknown value has no sample');
   }
+});
+
+test('a snapshot and a gap have metrics', async () => {
+  const metrics = createMetrics({ version: '1.2.3', processMetrics: false });
+  const gap = { from: { t: 1_700_000_000, i: 1 }, to: { t: 1_700_000_060, i: 1 }, atMs: 1_700_000_090_000 };
+  const snapshot = testSnapshot();
+  const text = await metrics.render([testStatus({ snapshot, gap })]);
+  const values = [...text.matchAll(/^(sluice_(?:snapshot|gap)_\w+)\{pipeline="orders"\} (\S+)$/gm)];
+  assert.deepEqual(Object.fromEntries(values.map(([, name, value]) => [name, Number(value)])), {
+    sluice_snapshot_running: 1,
+    sluice_snapshot_paused: 0,
+    sluice_snapshot_rows_total: 430_000,
+    sluice_snapshot_estimated_rows: 1_000_000,
+    sluice_snapshot_rows_per_second: 12_345.4,
+    sluice_snapshot_eta_seconds: 46.2,
+    sluice_snapshot_collections_pending: 1,
+    sluice_gap_timestamp_seconds: 1_700_000_090,
+    sluice_gap_seconds: 60,
+  });
+  const paused = await metrics.render([testStatus({ snapshot: { ...snapshot, state: 'paused' } })]);
+  assert.match(paused, /sluice_snapshot_running\{.*\} 0\n(.*\n)*.*sluice_snapshot_paused\{.*\} 1\n/);
+  const none = await metrics.render([testStatus()]);
+  assert.match(none, /sluice_snapshot_running\{pipeline="orders"\} 0\n/);
+  assert.doesNotMatch(none, /sluice_(gap_\w+|snapshot_rows_total)\{/, 'what is not known has no sample');
 });
 
 test('a pipeline that is gone leaves no gauges behind', async () => {

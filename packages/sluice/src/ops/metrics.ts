@@ -5,6 +5,7 @@ import { PIPELINE_METRICS } from './pipeline-metrics.ts';
 
 const STATES: readonly PipelineState[] = [
   'starting',
+  'standby',
   'running',
   'catching-up',
   'backing-off',

@@ -1,3 +1,4 @@
+import type { SnapshotStatus } from '../core/snapshot.ts';
 import type { PipelineStatus } from '../core/status.ts';
 
 /** A metric that is read off the status of a pipeline. */
@@ -10,6 +11,68 @@ export interface PipelineMetric {
 }
 
 const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
+
+const SNAPSHOT_METRICS: readonly PipelineMetric[] = [
+  {
+    name: 'sluice_snapshot_running',
+    type: 'gauge',
+    help: '1 while documents are copied, also while the copy waits.',
+    value: ({ snapshot }) => (snapshot?.state === 'copying' ? 1 : 0),
+  },
+  {
+    name: 'sluice_snapshot_paused',
+    type: 'gauge',
+    help: '1 while a snapshot is paused.',
+    value: ({ snapshot }) => (snapshot?.state === 'paused' ? 1 : 0),
+  },
+  {
+    name: 'sluice_snapshot_rows_total',
+    type: 'counter',
+    help: 'Documents that the present or last snapshot has handed on; begins at 0 with each one, goes on after a restart.',
+    value: ({ snapshot }) => snapshot?.rows,
+  },
+  {
+    name: 'sluice_snapshot_estimated_rows',
+    type: 'gauge',
+    help: 'Documents that the present or last snapshot has in all, by the metadata of the collections.',
+    value: ({ snapshot }) => snapshot?.estimatedRows,
+  },
+  {
+    name: 'sluice_snapshot_rows_per_second',
+    type: 'gauge',
+    help: 'Documents copied per second, over the last ten seconds.',
+    value: ({ snapshot }) => snapshot?.rowsPerSecond,
+  },
+  {
+    name: 'sluice_snapshot_eta_seconds',
+    type: 'gauge',
+    help: 'Time until the snapshot is complete, at its present rate.',
+    value: ({ snapshot }) => snapshot?.etaSeconds,
+  },
+  {
+    name: 'sluice_snapshot_collections_pending',
+    type: 'gauge',
+    help: 'Collections of the present snapshot that are not copied completely.',
+    value: ({ snapshot }) => snapshot && pendingCollections(snapshot),
+  },
+  {
+    name: 'sluice_gap_timestamp_seconds',
+    type: 'gauge',
+    help: 'When changes that the source no longer had were last given up, in seconds since 1970.',
+    value: ({ gap }) => seconds(gap?.atMs),
+  },
+  {
+    name: 'sluice_gap_seconds',
+    type: 'gauge',
+    help: 'Span of cluster time that the last such gap covers.',
+    value: ({ gap }) => gap && gap.to.t - gap.from.t,
+  },
+];
+
+function pendingCollections({ state, collections }: SnapshotStatus): number {
+  if (state === 'completed' || state === 'cancelled') return 0;
+  return collections.filter((collection) => collection.state !== 'completed').length;
+}
 
 /** All metrics with the single label `pipeline` that come from the status. */
 export const PIPELINE_METRICS: readonly PipelineMetric[] = [
@@ -109,4 +172,17 @@ export const PIPELINE_METRICS: readonly PipelineMetric[] = [
     help: 'Failed attempts in a row.',
     value: ({ retries }) => retries,
   },
+  {
+    name: 'sluice_lease_owned',
+    type: 'gauge',
+    help: '1 while this process owns the pipeline, 0 while another one does or nobody; only with a lease.',
+    value: ({ lease }) => lease && (lease.owned ? 1 : 0),
+  },
+  {
+    name: 'sluice_lease_epoch',
+    type: 'gauge',
+    help: 'Number of times that the lease was taken, as far as this process knows.',
+    value: ({ lease }) => lease?.epoch,
+  },
+  ...SNAPSHOT_METRICS,
 ];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PipelineStatus } from '../core/status.ts';
-import { testStatus } from '../testing/statuses.ts';
+import { testSnapshot, testStatus } from '../testing/statuses.ts';
 import { pipelineReadiness } from './readiness.ts';
 
 const NOW = 1_700_000_100_000;
@@ -15,6 +15,11 @@ const error = {
 
 const cases: [title: string, overrides: Partial<PipelineStatus>, reason: RegExp | undefined][] = [
   ['running', {}, undefined],
+  [
+    'waiting while another process owns it',
+    { state: 'standby', lease: { owned: false, owner: 'host-2:17', epoch: 4, expiresAtMs: NOW + 9_000 } },
+    undefined,
+  ],
   ['catching up', { state: 'catching-up', lagMs: 3_600_000 }, undefined],
   ['starting', { state: 'starting' }, /^starting$/],
   ['starting again after a failure', { state: 'starting', retries: 2, error }, /^starting: no broker answers/],
@@ -27,6 +32,15 @@ const cases: [title: string, overrides: Partial<PipelineStatus>, reason: RegExp 
   ['backing off from the start', { state: 'backing-off', error, lastProgressAtMs: undefined }, /backing off/],
   ['failed', { state: 'failed', error }, /^failed: no broker answers/],
   ['stopping', { state: 'stopping' }, /^stopping$/],
+  [
+    'copying what is there, far behind',
+    { state: 'catching-up', lagMs: 3_600_000, snapshot: testSnapshot() },
+    undefined,
+  ],
+  ['a snapshot that waits', { snapshot: testSnapshot({ waitsFor: 'replication', rowsPerSecond: 0 }) }, undefined],
+  ['a snapshot that is paused', { snapshot: testSnapshot({ state: 'paused', rowsPerSecond: 0 }) }, undefined],
+  ['ended when all was copied', { state: 'stopped', snapshot: testSnapshot({ state: 'completed' }) }, undefined],
+  ['stopped while copying', { state: 'stopped', snapshot: testSnapshot() }, /^stopped$/],
   ['stopped', { state: 'stopped' }, /^stopped$/],
   [
     'the sink hangs',

@@ -9,12 +9,22 @@ export interface PipelineReadiness {
   readonly ready: boolean;
   /** Empty when ready. */
   readonly reason: string;
+  /** True while another process owns the pipeline and this one waits. */
+  readonly standby?: boolean;
+  /** Who owns it; only with a lease, and once it is known. */
+  readonly owner?: string;
 }
 
 /** The decision about one pipeline at the moment `nowMs`. */
 export function pipelineReadiness(status: PipelineStatus, nowMs: number): PipelineReadiness {
   const reason = whyNot(status, nowMs);
-  return { pipeline: status.name, ready: reason === '', reason };
+  return { pipeline: status.name, ready: reason === '', reason, ...ownership(status) };
+}
+
+/** Part of the answers about a pipeline that several processes could run. */
+export function ownership({ state, lease }: PipelineStatus): Pick<PipelineReadiness, 'standby' | 'owner'> {
+  if (lease === undefined) return {};
+  return { standby: state === 'standby', ...(lease.owner === undefined ? {} : { owner: lease.owner }) };
 }
 
 function whyNot(status: PipelineStatus, nowMs: number): string {
@@ -23,8 +33,9 @@ function whyNot(status: PipelineStatus, nowMs: number): string {
     case 'failed':
       return `failed${error}`;
     case 'stopped':
+      return isDone(status) ? '' : 'stopped';
     case 'stopping':
-      return status.state;
+      return 'stopping';
     case 'starting':
       return `starting${status.retries > 0 ? error : ''}`;
     case 'backing-off': {
@@ -41,4 +52,9 @@ function stalledReason(status: PipelineStatus, nowMs: number): string {
   if (status.lagEvents === 0)
     return `stalled: no reply of the source for ${seconds(nowMs - (status.lastProgressAtMs ?? nowMs))}`;
   return `stalled: the sink has not acknowledged ${status.lagEvents} events; the oldest is ${seconds(status.lagMs ?? 0)} old`;
+}
+
+/** It has ended because everything was copied that it is there for (`snapshot: only`). */
+function isDone({ error, snapshot }: PipelineStatus): boolean {
+  return error === undefined && snapshot?.state === 'completed';
 }

@@ -42,6 +42,7 @@ export function testEvent(init: TestEventInit = {}): ChangeEvent {
     version: { clusterTime: position.clusterTime, ordinal: 0 },
     sourceTimeMs: position.clusterTime.t * 1000,
     raw,
+    size: raw.byteLength,
     degraded: undefined,
     key: () => slice('documentKey')?.bytes,
     after: () => slice('fullDocument')?.bytes,

@@ -7,6 +7,11 @@ const HEADER_BYTES = 21;
 
 /** Sends bytes as an OP_MSG of our own making, for commands that the driver would not send; returns the reply. */
 export async function sendRawCommand(uri: string, body: Uint8Array): Promise<Record<string, unknown>> {
+  return BSON.deserialize(await rawReply(uri, body));
+}
+
+/** The same with the reply as its bytes, for replies that the library cannot read. */
+export async function rawReply(uri: string, body: Uint8Array): Promise<Buffer> {
   const { hostname, port } = new URL(uri);
   const socket = connect(Number(port), hostname);
   try {
@@ -21,7 +26,7 @@ export async function sendRawCommand(uri: string, body: Uint8Array): Promise<Rec
       answer = Buffer.concat([answer, chunk as Buffer]);
       if (answer.length >= 4 && answer.length >= answer.readInt32LE(0)) break;
     }
-    return BSON.deserialize(answer.subarray(HEADER_BYTES));
+    return answer.subarray(HEADER_BYTES);
   } finally {
     socket.destroy();
   }

@@ -1,3 +1,4 @@
+import type { SnapshotStatus } from '../core/snapshot.ts';
 import type { PipelineStatus } from '../core/status.ts';
 
 /** The status of a healthy pipeline, with overrides. */
@@ -14,6 +15,7 @@ export function testStatus(overrides: Partial<PipelineStatus> = {}): PipelineSta
     nextTryAtMs: undefined,
     partition: 'orders/0',
     epoch: 3,
+    lease: undefined,
     acknowledged: { t: 1_700_000_090, i: 4 },
     checkpoint: { t: 1_700_000_090, i: 2 },
     checkpointAtMs: 1_700_000_090_500,
@@ -27,6 +29,30 @@ export function testStatus(overrides: Partial<PipelineStatus> = {}): PipelineSta
     stalled: false,
     headroomSeconds: 86_000,
     windowSeconds: 86_400,
+    snapshot: undefined,
+    gap: undefined,
+    ...overrides,
+  };
+}
+
+/** A snapshot that is under way over two collections, with overrides. */
+export function testSnapshot(overrides: Partial<SnapshotStatus> = {}): SnapshotStatus {
+  return {
+    reason: 'initial',
+    state: 'copying',
+    waitsFor: undefined,
+    startedAtMs: 1_700_000_000_000,
+    endedAtMs: undefined,
+    rows: 430_000,
+    bytes: 184_900_000,
+    estimatedRows: 1_000_000,
+    percent: 43,
+    rowsPerSecond: 12_345.4,
+    etaSeconds: 46.2,
+    collections: [
+      { namespace: 'shop.items', state: 'completed', rows: 30_000, estimatedRows: 30_000, percent: 100 },
+      { namespace: 'shop.orders', state: 'copying', rows: 400_000, estimatedRows: 970_000, percent: 41 },
+    ],
     ...overrides,
   };
 }

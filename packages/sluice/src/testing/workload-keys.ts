@@ -62,6 +62,21 @@ export class WorkloadKeys {
     this.#states[key] = state;
   }
 
+  /** Makes a document of every key, with the counter at 1. */
+  async preload(random: Random): Promise<void> {
+    const { collections, keys } = this.#plan;
+    const writer = { number: -1, random };
+    for (const [index, collection] of this.#collections.entries()) {
+      const own = Array.from({ length: keys }, (_, key) => key).filter((key) => key % collections.length === index);
+      await collection.insertMany(own.map((key) => this.#document({ key, op: 'insert' }, writer, 1)));
+    }
+    this.rememberPreloaded();
+  }
+
+  rememberPreloaded(): void {
+    this.#states.fill({ n: 1, alive: true });
+  }
+
   /**
    * Writes one change and returns the state after it; `before` is the state it starts from. Rejects when the document
    * is not as it was left, which means that somebody else wrote it.

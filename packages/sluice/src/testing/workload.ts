@@ -44,6 +44,8 @@ export interface WorkloadOptions {
   readonly mix?: WriteMix;
   /** `_id` of key number k; the string `key-k` by default. */
   readonly idOf?: (key: number) => unknown;
+  /** True: `preloadKeys` has made a document of every key. */
+  readonly preloaded?: boolean;
 }
 
 /** What was written. */
@@ -58,8 +60,8 @@ const NAMESPACE_EXISTS = 48;
 
 /**
  * Runs concurrent writers until `operations` are done or the signal is aborted (it then returns normally, after the
- * work under way). The collections must be empty or absent. Each key is written by one writer at a time; after
- * anything but success the writer looks at the document and goes on from what is there.
+ * work under way). The collections must be empty or absent, or just `preloaded`. Each key is written by one writer at a
+ * time; after anything but success the writer looks at the document and goes on from what is there.
  */
 export async function runWorkload(options: WorkloadOptions, signal?: AbortSignal): Promise<WorkloadResult> {
   if (options.operations === undefined && signal === undefined) throw new Error('the workload would never end');
@@ -72,9 +74,21 @@ export async function runWorkload(options: WorkloadOptions, signal?: AbortSignal
     await createCollections(client.db(options.db), collections);
     const { db, keys = 200, padBytes = 200, idOf = (key) => `key-${key}` } = options;
     const store = new WorkloadKeys({ client, db, collections, keys, padBytes, idOf });
+    if (options.preloaded === true) store.rememberPreloaded();
     const workload = new Workload(client, store, { ...options, signal });
     await Promise.all(Array.from({ length: options.writers ?? 10 }, (_, writer) => workload.run(writer)));
     return workload.result();
+  } finally {
+    await client.close();
+  }
+}
+
+/** Makes a document of every key, as their first state. The collections must be empty or absent. */
+export async function preloadKeys(options: Omit<WorkloadOptions, 'writers' | 'operations' | 'mix'>): Promise<void> {
+  const { db, collections = ['items'], keys = 200, padBytes = 200, idOf = (key: number) => `key-${key}` } = options;
+  const client = await MongoClient.connect(options.uri);
+  try {
+    await new WorkloadKeys({ client, db, collections, keys, padBytes, idOf }).preload(seededRandom(options.seed));
   } finally {
     await client.close();
   }

@@ -61,7 +61,7 @@ function* slicesOf(envelopes: readonly Envelope[]): Generator<readonly Envelope[
       start = index;
       bytes = 0;
     }
-    bytes += envelopes[index]?.event.raw.byteLength ?? 0;
+    bytes += envelopes[index]?.event.size ?? 0;
   }
   if (start < envelopes.length) yield envelopes.slice(start);
 }

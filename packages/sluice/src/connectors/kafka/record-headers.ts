@@ -61,7 +61,8 @@ export class HeaderWriter {
     this.#buffer[0] = count * 2;
     let at = this.#constantEnd;
     if (this.#options.enabled) {
-      const { clusterTime } = event.position;
+      // A row's position is the stream's when it was handed out; its own time is that of its version.
+      const { clusterTime } = event.op === 'snapshot' ? event.version : event.position;
       at = this.#text(at, this.#timeName, `${clusterTime.t},${clusterTime.i}`);
       at = this.#text(at, this.#idName, event.id);
     }

@@ -5,7 +5,12 @@ import { checkCollections } from './check-collections.ts';
 import { checkStream } from './check-stream.ts';
 import { serverCode } from './classify.ts';
 import { closeClient, openClient, runCommand } from './client.ts';
-import type { MongodbCheckpointStoreConfig, MongodbDeadLetterConfig, MongodbSourceConfig } from './config.ts';
+import type {
+  MongodbCheckpointStoreConfig,
+  MongodbDeadLetterConfig,
+  MongodbLeaseStoreConfig,
+  MongodbSourceConfig,
+} from './config.ts';
 import { atLeast, type Deployment, describeDeployment, type ServerVersion } from './deployment.ts';
 import { oplogWindow } from './oplog-window.ts';
 import { formatAge } from './position-lost.ts';
@@ -55,6 +60,14 @@ export function checkMongodbCheckpointStore(
   context: ConnectorContext,
 ): Promise<readonly Finding[]> {
   return checkStateCollection('mongodb.checkpoint-store', config, context);
+}
+
+/** Whether leases can be written where they are configured; leaves nothing behind. */
+export function checkMongodbLeaseStore(
+  config: MongodbLeaseStoreConfig,
+  context: ConnectorContext,
+): Promise<readonly Finding[]> {
+  return checkStateCollection('mongodb.lease-store', config, context);
 }
 
 /** Whether dead letters can be written where they are configured; leaves nothing behind. */

@@ -36,6 +36,14 @@ const CODES: readonly [phase: MongoPhase, codes: readonly number[], kind: Failur
   ['read', [50, 262, 11601], 'transient', 'mongodb.overloaded'],
   ['state', [64, 100], 'transient', 'mongodb.write-unconfirmed'],
   ['state', [14031], 'transient', 'mongodb.disk-full'],
+  ['snapshot', [239], 'transient', 'mongodb.snapshot-too-old'],
+  ['snapshot', [246], 'transient', 'mongodb.snapshot-unavailable'],
+  ['snapshot', [361], 'transient', 'mongodb.collection-changed'],
+  ['snapshot', [2, 9, 27, 16020], 'config', 'mongodb.match-refused'],
+  ['snapshot', [50, 262], 'transient', 'mongodb.overloaded'],
+  ['snapshot', [189, 10107, 11602], 'transient', 'mongodb.unsettled'],
+  ['snapshot', [13], 'transient', 'mongodb.unauthorized'],
+  ['snapshot', [72, 4242], 'internal', 'mongodb.unexpected'],
   // The same numbers mean nothing known elsewhere, and what is not known stops the partition.
   ['state', [280, 10334, 40324], 'internal', 'mongodb.unexpected'],
   ['read', [2, 9, 166, 11000, 4242, 987_654], 'internal', 'mongodb.unexpected'],
@@ -58,6 +66,16 @@ test('a pipeline that changed the _id is told apart from a token that is not fou
   const message =
     'Encountered an event whose _id field, which contains the resume token, was modified by the pipeline.';
   assert.equal(classify(serverError(280, message), 'read', 'x').code, 'mongodb.pipeline-changes-id');
+});
+
+test('a snapshot time that the server has not reached yet is told apart from other invalid options', () => {
+  const message = 'readConcern atClusterTime value must not be greater than the current clusterTime.';
+  assert.equal(classify(serverError(72, message), 'snapshot', 'x').code, 'mongodb.snapshot-unavailable');
+});
+
+test('a capped collection, which waiting does not help, is told apart from a time that is too early', () => {
+  const message = 'Reading from capped collections with readConcern snapshot is not supported';
+  assert.equal(classify(serverError(246, message), 'snapshot', 'x').code, 'mongodb.capped-collection');
 });
 
 test('an unknown code with a resumable label is transient, with any other it is not', () => {
@@ -104,6 +122,17 @@ for (const [error, phase, kind, code] of OWN) {
 test('what is classified already stays as it is', () => {
   const error = new SluiceError('x', { kind: 'fenced', code: 'y' });
   assert.equal(classify(error, 'read', 'z'), error);
+});
+
+test('no command or query of ours gets into the error: they hold document keys', () => {
+  const texts = [
+    'not authorized on shop to execute command { find: "orders", filter: { _id: "hunter2" } }',
+    'error processing query: ns=shop.ordersTree: $expr {"$const":"hunter2"}\nSort: {}\n planner returned error :: caused by :: hint',
+  ];
+  const shown = texts.map((text) => classify(serverError(2, text), 'snapshot', 'x').message);
+  assert.doesNotMatch(shown.join(), /hunter2/);
+  assert.match(shown[0] ?? '', /not authorized on shop to execute command …/);
+  assert.match(shown[1] ?? '', /planner returned error :: caused by :: hint/);
 });
 
 test('no secret, token or document gets into the error, its cause or its rendering', () => {

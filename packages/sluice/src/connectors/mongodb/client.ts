@@ -10,7 +10,8 @@ const DEFAULT_SERVER_SELECTION_MS = 10_000;
 const CLOSE_LIMIT_MS = 2_000;
 const STATE_SOCKET_TIMEOUT_MS = 30_000;
 const COMMAND_LIMIT_MS = 15_000;
-const MAX_CONNECTIONS = 5;
+/** A stream and its watchdog, and the reads of a snapshot beside it; connections are made when needed only. */
+const MAX_CONNECTIONS = 20;
 const UNSAFE_OPTIONS = ['tlsinsecure', 'tlsallowinvalidcertificates', 'tlsallowinvalidhostnames'];
 
 /** What a client is used for. */

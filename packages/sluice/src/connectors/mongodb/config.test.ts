@@ -6,6 +6,16 @@ import { checkpointStoreConfig, deadLetterConfig, mongodbSourceConfig } from './
 
 const uri = 'mongodb://user:hunter2@db.example/?replicaSet=rs0';
 
+const NEVER = {
+  mode: 'never',
+  parallelism: 4,
+  chunkBytes: 1024 * 1024,
+  inFlightBytes: 8 * 1024 * 1024,
+  maxStreamLag: 10_000,
+  maxReplicationLag: 10_000,
+  match: {},
+};
+
 function problems(settings: Record<string, unknown>): string {
   const result = mongodbSourceConfig.safeParse({ uri, ...settings });
   return result.success
@@ -25,6 +35,7 @@ test('a URI is enough', () => {
     beforeImage: 'off',
     ddl: false,
     startAt: 'now',
+    snapshot: NEVER,
     maxAwaitTime: 1000,
     answerTimeout: 5000,
     serverSelectionTimeout: 10_000,
@@ -55,6 +66,10 @@ const WRONG: readonly [settings: Record<string, unknown>, message: RegExp][] = [
   [{ maxAwaitTime: 5 }, /maxAwaitTime/],
   [{ batchSize: 0 }, /batchSize/],
   [{ batchBytes: '1B' }, /batchBytes/],
+  [{ snapshot: 'once' }, /snapshot/],
+  [{ snapshot: true }, /snapshot: must be initial, never or only, or a mapping/],
+  [{ snapshot: { parallelism: 0 } }, /snapshot/],
+  [{ snapshot: { parallelism: 17 } }, /snapshot/],
   [{ tls: { tlsAllowInvalidCertificates: true } }, /tls/],
 ];
 
@@ -72,6 +87,32 @@ test('the start options', () => {
   ]) {
     assert.equal(problems({ startAt }), '');
   }
+});
+
+test('a snapshot is a mode, or a mapping with one', () => {
+  const snapshotOf = (snapshot: unknown) => mongodbSourceConfig.parse({ uri, snapshot }).snapshot;
+  assert.deepEqual(snapshotOf('never'), NEVER);
+  assert.deepEqual(snapshotOf('initial'), { ...NEVER, mode: 'initial' });
+  assert.deepEqual(snapshotOf({}), NEVER);
+  const match = { 'shop.orders': { at: { $gt: { $date: '2026-01-01T00:00:00Z' } } }, 'shop.a.b': {} };
+  const more = {
+    mode: 'only',
+    chunkBytes: '64KiB',
+    inFlightBytes: '16MiB',
+    maxRowsPerSecond: 500,
+    maxBytesPerSecond: '1MiB',
+  };
+  assert.deepEqual(snapshotOf({ ...more, maxStreamLag: '5s', maxReplicationLag: '1m', match }), {
+    mode: 'only',
+    parallelism: 4,
+    chunkBytes: 65_536,
+    inFlightBytes: 16_777_216,
+    maxRowsPerSecond: 500,
+    maxBytesPerSecond: 1_048_576,
+    maxStreamLag: 5_000,
+    maxReplicationLag: 60_000,
+    match,
+  });
 });
 
 test('the stores have names of their own', () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath, secretString, secretUri, wholeNumber } from '../../settings/scalars.ts';
 import { GlobError, parseNamespacePattern } from './namespace-glob.ts';
+import { snapshotConfig } from './snapshot-config.ts';
 import { looksLikeToken, parseClusterTime } from './start-at.ts';
 import { stageProblem } from './user-pipeline.ts';
 
@@ -53,7 +54,8 @@ const startAt = z
     error: 'must be now, { clusterTime: … } or { token: … }',
   })
   .describe(
-    'Where to begin while there is no checkpoint: now, at a cluster time (inclusive), or behind a resume token.',
+    'Where to begin while there is no checkpoint: now, at a cluster time (inclusive), or behind a resume token. Other ' +
+      'than now only without a snapshot at the start.',
   );
 
 /** The `source.mongodb` section. Selects changes (`include`, `exclude`, `pipeline`) and says how they are read. */
@@ -96,6 +98,7 @@ export const mongodbSourceConfig = z
       .default(false)
       .describe('Also reads events such as create, createIndexes and modify, and more detail in the others.'),
     startAt: startAt.default('now'),
+    snapshot: snapshotConfig,
     maxAwaitTime: duration('1s', { min: '10ms', max: '30s' }).describe(
       'How long the server waits for changes before it answers that there are none. It bounds how old a position gets.',
     ),
@@ -123,6 +126,9 @@ export const mongodbSourceConfig = z
 
 /** The validated `source.mongodb` section. */
 export type MongodbSourceConfig = z.output<typeof mongodbSourceConfig>;
+
+/** The validated `snapshot` of the source. Times are ms, sizes bytes; queries as they are written, by `db.coll`. */
+export type SnapshotSettings = MongodbSourceConfig['snapshot'];
 
 /** How a client connects; the part that the source and the stores share. */
 export interface MongodbConnection {
@@ -166,6 +172,12 @@ export const checkpointStoreConfig = z
 
 /** The validated `checkpoint.mongodb` section. */
 export type MongodbCheckpointStoreConfig = z.output<typeof checkpointStoreConfig>;
+
+/** The `lease.mongodb` section: a collection for leases, written with majority. */
+export const leaseStoreConfig = z.strictObject(storeConfig('leases')).describe('Keeps leases in a MongoDB collection.');
+
+/** The validated `lease.mongodb` section. */
+export type MongodbLeaseStoreConfig = z.output<typeof leaseStoreConfig>;
 
 /** The `deadLetter.mongodb` section: a collection for what could not be delivered, written with majority. */
 export const deadLetterConfig = z

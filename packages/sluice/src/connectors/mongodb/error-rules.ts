@@ -4,9 +4,10 @@ import type { FailureKind } from '../../core/failure.ts';
 /**
  * What was being done when the error came; the same code can mean different things:
  * `connect` (reaching and logging in), `open` (the aggregate of a change stream, where tokens and pipelines are
- * refused), `read` (its getMore), `state` (reading and writing Sluice's own collections), `check` (doctor).
+ * refused), `read` (its getMore), `snapshot` (short reads of collections), `state` (reading and writing Sluice's own
+ * collections), `check` (doctor).
  */
-export type MongoPhase = 'connect' | 'open' | 'read' | 'state' | 'check';
+export type MongoPhase = 'connect' | 'open' | 'read' | 'snapshot' | 'state' | 'check';
 
 /** What an error means; found by code and phase. */
 export interface ErrorRule {
@@ -54,7 +55,7 @@ const POSITION_LOST: ErrorRule = {
   kind: 'position-lost',
   code: 'mongodb.position-lost',
   says: 'the oplog no longer holds what comes behind the position',
-  hint: 'Remove the checkpoint to begin again at startAt, which leaves a gap, or copy the collections again.',
+  hint: 'onPositionLost: resnapshot copies the collections again, onPositionLost: skip accepts the gap.',
 };
 
 const TOKEN_REFUSED: ErrorRule = {
@@ -127,6 +128,41 @@ const WRITE_UNCONFIRMED: ErrorRule = {
   code: 'mongodb.write-unconfirmed',
   says: 'a majority of the members did not confirm the write in time',
   hint: 'Check that a majority of the data-bearing members is up.',
+};
+
+const SNAPSHOT_TOO_OLD: ErrorRule = {
+  kind: 'transient',
+  code: 'mongodb.snapshot-too-old',
+  says: 'the server no longer keeps the state of that time',
+  hint: 'The documents are read again at a later time. If it stays so, raise minSnapshotHistoryWindowInSeconds.',
+};
+
+const SNAPSHOT_UNAVAILABLE: ErrorRule = {
+  kind: 'transient',
+  code: 'mongodb.snapshot-unavailable',
+  says: 'the server cannot read as of that time',
+  hint: 'The documents are read again at a later time.',
+};
+
+const CAPPED_COLLECTION: ErrorRule = {
+  kind: 'config',
+  code: 'mongodb.capped-collection',
+  says: 'this version of the server has no snapshot reads of capped collections',
+  hint: 'Leave the collection out of the snapshot.',
+};
+
+const COLLECTION_CHANGED: ErrorRule = {
+  kind: 'transient',
+  code: 'mongodb.collection-changed',
+  says: 'the collection was dropped, renamed or created again',
+  hint: 'The snapshot finds out which, and begins again with a new collection.',
+};
+
+const MATCH_REFUSED: ErrorRule = {
+  kind: 'config',
+  code: 'mongodb.match-refused',
+  says: 'the server does not accept the filter of the snapshot',
+  hint: 'Correct the filter; it is a query for find, without $text and $near.',
 };
 
 const WRONG_OPTION: ErrorRule = {
@@ -204,6 +240,16 @@ const OPEN: Table = table([
   [[26], UNSETTLED],
 ]);
 
+const SNAPSHOT: Table = table([
+  [[239], SNAPSHOT_TOO_OLD],
+  // SnapshotUnavailable: the catalogue entry of the collection is younger. InvalidOptions is told apart by its text.
+  [[246, 72], SNAPSHOT_UNAVAILABLE],
+  // CollectionUUIDMismatch
+  [[361], COLLECTION_CHANGED],
+  // BadValue, FailedToParse, TypeMismatch, unknown expression, IndexNotFound (of a $text)
+  [[2, 9, 14, 168, 27], MATCH_REFUSED],
+]);
+
 const STATE: Table = table([
   // WriteConcernFailed, UnsatisfiableWriteConcern
   [[64, 100], WRITE_UNCONFIRMED],
@@ -213,16 +259,36 @@ const STATE: Table = table([
   [[14031], { kind: 'transient', code: 'mongodb.disk-full', says: 'the disk of the server is full' }],
 ]);
 
+/**
+ * What the server says, under many codes, of a token that it cannot decode. It says so of its own tokens too: those of
+ * documents with a fraction, an infinity or NaN in their `_id` need the field beside `_data` that tells the type.
+ */
+const UNREADABLE_TOKEN = /^KeyString format error/;
+
+/** A time that the server has not reached yet is an invalid option to it. */
+const INVALID_OPTIONS = 72;
+
+const TABLES: Record<MongoPhase, readonly Table[]> = {
+  connect: [ANY_PHASE],
+  open: [OPEN, STREAM, ANY_PHASE],
+  read: [STREAM, ANY_PHASE],
+  snapshot: [SNAPSHOT, ANY_PHASE],
+  state: [STATE, ANY_PHASE],
+  check: [ANY_PHASE],
+};
+
 /** The rule for an error that the server sent. */
 export function serverErrorRule(error: MongoServerError, phase: MongoPhase): ErrorRule {
   const code = Number(error.code);
-  const ofPhase =
-    phase === 'state' ? STATE.get(code) : phase === 'open' ? (OPEN.get(code) ?? STREAM.get(code)) : undefined;
-  const rule = ofPhase ?? (phase === 'read' ? STREAM.get(code) : undefined) ?? ANY_PHASE.get(code);
+  if (phase === 'open' && UNREADABLE_TOKEN.test(error.message)) return BAD_TOKEN;
+  const rule = TABLES[phase].find((rules) => rules.has(code))?.get(code);
   if (rule === TOKEN_REFUSED && /was modified by the pipeline/.test(error.message)) return PIPELINE_CHANGES_ID;
+  if (rule === SNAPSHOT_UNAVAILABLE && /capped collections/.test(error.message)) return CAPPED_COLLECTION;
+  if (code === INVALID_OPTIONS && !/atClusterTime/.test(error.message)) return UNKNOWN;
   if (rule !== undefined) return rule;
-  // Codes of assertions (above 10000) while opening are what the server has against the pipeline.
+  // Codes of assertions (above 10000) are what the server has against the pipeline or filter.
   if ((phase === 'open' || phase === 'check') && isPipelineAssertion(code)) return PIPELINE_REFUSED;
+  if (phase === 'snapshot' && isPipelineAssertion(code)) return MATCH_REFUSED;
   return hasTransientLabel(error) ? UNSETTLED : UNKNOWN;
 }
 

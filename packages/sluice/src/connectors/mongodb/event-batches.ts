@@ -5,9 +5,9 @@ import { clusterTimeOfToken } from '../../bson/resume-token.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { asSluiceError } from '../../core/failure.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
-import type { SourceBatch } from '../../core/source.ts';
 import { isCaughtUp } from './batch-size.ts';
 import { laterPosition, type Progress } from './resume.ts';
+import type { StreamBatch } from './snapshot/anchor.ts';
 import { SplitEvents } from './split-events.ts';
 import { UnreadableEvent } from './unreadable-event.ts';
 
@@ -49,7 +49,7 @@ export class EventBatches implements Progress {
    * event, or no event and no token). The position is the last event's; the server's post-batch token is only used
    * where there is no event, or when the cursor has ended behind one we did not get to see (a filtered `invalidate`).
    */
-  next(reply: CursorReply, asked: number): SourceBatch | undefined {
+  next(reply: CursorReply, asked: number): StreamBatch | undefined {
     const events = this.#eventsOf(reply.events);
     const last = events.at(-1);
     if (last !== undefined) this.#moveTo(last.position);
@@ -58,8 +58,10 @@ export class EventBatches implements Progress {
     }
     if (this.#position === undefined || (last === undefined && this.#pieces?.unfinished === true)) return undefined;
     let bytes = 0;
-    for (const event of events) bytes += event.raw.byteLength;
-    return { events, position: this.#position, bytes, caughtUp: isCaughtUp(asked, reply.events.length, reply.bytes) };
+    for (const event of events) bytes += event.size;
+    const empty = asked > 0 && reply.events.length === 0;
+    const caughtUp = isCaughtUp(asked, reply.events.length, reply.bytes);
+    return { events, position: this.#position, bytes, caughtUp, empty };
   }
 
   #eventsOf(raws: readonly Uint8Array[]): ChangeEvent[] {

@@ -25,8 +25,8 @@ export function positionLost(lost: LostPosition): SluiceError {
     kind: 'position-lost',
     code: 'mongodb.position-lost',
     hint:
-      'Nothing was skipped. The choices: remove the checkpoint and begin with startAt: now, which accepts the gap; or ' +
-      'copy the collections again and begin where the copy did. A longer oplog (replSetResizeOplog, or ' +
+      'Nothing was skipped. The choices: onPositionLost: resnapshot goes on from now and copies the collections again; ' +
+      'onPositionLost: skip goes on from now and accepts the gap. A longer oplog (replSetResizeOplog, or ' +
       'storage.oplogMinRetentionHours) keeps it from happening again.',
     cause,
   });

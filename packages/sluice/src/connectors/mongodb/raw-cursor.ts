@@ -58,10 +58,12 @@ export class RawCursor implements AsyncDisposable {
     return this.#ask(command, 'open');
   }
 
-  /** The next answer. Must not be called while one is outstanding, nor when the last one had the cursor id 0. */
-  next(batchSize: number): Promise<CursorReply> {
-    const { maxAwaitMs } = this.#options;
-    return this.#ask({ getMore: this.#id, collection: this.#collection, batchSize, maxTimeMS: maxAwaitMs }, 'read');
+  /**
+   * The next answer; the server waits at most `awaitMs` for its first change. Must not be called while one is
+   * outstanding, nor when the last one had the cursor id 0.
+   */
+  next(batchSize: number, awaitMs = this.#options.maxAwaitMs): Promise<CursorReply> {
+    return this.#ask({ getMore: this.#id, collection: this.#collection, batchSize, maxTimeMS: awaitMs }, 'read');
   }
 
   /** Ends what is outstanding and frees the cursor on the server; never throws, takes at most a few seconds. */

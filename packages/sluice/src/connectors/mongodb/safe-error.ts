@@ -4,12 +4,14 @@ const MAX_MESSAGE_CHARACTERS = 400;
 
 /**
  * What may be shown of a driver's or server's message: no credentials, no resume tokens (they contain document keys),
- * no quoted documents, not longer than a few lines.
+ * no quoted documents, commands or queries, not longer than a few lines.
  */
 export function safeMessage(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const cleaned = redactUri(text)
     .replace(/\{ ?_data: "[^"]*" ?\}/g, '{_data: …}')
+    .replace(/\b(execute command) \{.*$/gs, '$1 …')
+    .replace(/(Tree): .*?(?=planner returned error|$)/gs, '$1: … ')
     .replace(/\b(found|key|dup key|document|obj): \{.*$/gis, '$1: …')
     .replace(/\s+/g, ' ')
     .trim();

@@ -1,33 +1,26 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
-import { NamespaceCache } from '../../bson/namespace-cache.ts';
-import type { CursorReply } from '../../bson/reply.ts';
-import { clusterTimeOfToken } from '../../bson/resume-token.ts';
 import type { PositionBinding } from '../../core/checkpoint.ts';
-import { compareClusterTime, formatClusterTime } from '../../core/cluster-time.ts';
-import type { ConnectorContext } from '../../core/connector.ts';
-import { asSluiceError, SluiceError } from '../../core/failure.ts';
+import type { ClusterTime } from '../../core/cluster-time.ts';
+import type { SourceContext } from '../../core/connector.ts';
+import { asSluiceError } from '../../core/failure.ts';
 import type { Position } from '../../core/position.ts';
-import type { ReadFrom, Source, SourceBatch, SourceWindow } from '../../core/source.ts';
-import { BatchSize } from './batch-size.ts';
-import { closeClient, openClient, runCommand } from './client.ts';
+import type { Snapshots } from '../../core/snapshot.ts';
+import type { ReadFrom, Source, SourceBatch, SourceGap, SourceWindow } from '../../core/source.ts';
+import { ChangeStream, type ChangesFrom } from './change-stream.ts';
+import { closeClient, openClient } from './client.ts';
 import type { MongodbSourceConfig } from './config.ts';
-import { type Deployment, describeDeployment, operationTimeOf, splitsLargeEvents } from './deployment.ts';
-import { EventBatches } from './event-batches.ts';
+import { type Deployment, describeDeployment } from './deployment.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { streamClient } from './member-choice.ts';
-import { oplogWindow } from './oplog-window.ts';
-import { positionLost } from './position-lost.ts';
-import { RawCursor } from './raw-cursor.ts';
-import { configuredStart, resumedStart, type StreamStart, startAfterFailure, startBehind } from './resume.ts';
-import { describeScope, type Scope, scopeOf } from './scope.ts';
-import { type LargeEvents, streamPipeline, streamTarget } from './stream-pipeline.ts';
+import { type Scope, scopeIncludes, scopeOf } from './scope.ts';
+import { Beginnings, type Loss } from './snapshot/beginnings.ts';
+import { SnapshotCommands } from './snapshot/snapshot-commands.ts';
+import { SnapshotProgress } from './snapshot/snapshot-progress.ts';
+import { type SnapshotServer, snapshotServer } from './snapshot/snapshot-server.ts';
+import { parseState } from './snapshot/snapshot-state.ts';
+import { SnapshotStream } from './snapshot/snapshot-stream.ts';
 
-/** An answer with fewer events is worth waiting a moment before the next question. */
-const FEW_EVENTS = 500;
-
-/** Opens the change stream source of a pipeline: connected, and sure that the deployment has change streams. */
-export async function openMongodbSource(config: MongodbSourceConfig, context: ConnectorContext): Promise<Source> {
+/** Opens the source of a pipeline: connected, and sure that the deployment has change streams. */
+export async function openMongodbSource(config: MongodbSourceConfig, context: SourceContext): Promise<Source> {
   const scope = scopeOf(config.include, config.exclude);
   const fingerprint = fingerprintOf(config, scope);
   const client = await openClient(config, { purpose: 'stream', signal: context.signal });
@@ -43,220 +36,103 @@ export async function openMongodbSource(config: MongodbSourceConfig, context: Co
 
 interface SourceParts {
   readonly config: MongodbSourceConfig;
-  readonly context: ConnectorContext;
+  readonly context: SourceContext;
   readonly scope: Scope;
   readonly client: MongoClient;
   readonly deployment: Deployment;
   readonly binding: PositionBinding;
 }
 
+/** A change stream and the snapshots beside it. */
 class MongodbSource implements Source {
   readonly binding: PositionBinding;
+  readonly snapshots: Snapshots;
   readonly #parts: SourceParts;
-  readonly #namespaces = new NamespaceCache();
-  /** Where a read from `now` began, so that repeating it before the first checkpoint leaves no gap. */
-  #origin: Position | undefined;
+  readonly #changes: ChangeStream;
+  readonly #progress = new SnapshotProgress();
+  readonly #life = new AbortController();
+  #stream: SnapshotStream | undefined;
 
   constructor(parts: SourceParts) {
     this.#parts = parts;
     this.binding = parts.binding;
+    this.#changes = new ChangeStream({ ...parts, eager: () => this.#stream?.copying === true });
+    this.snapshots = new SnapshotCommands({
+      server: this.#server(this.#life.signal),
+      scope: parts.scope,
+      stream: () => this.#stream,
+      progress: this.#progress,
+    });
   }
 
+  get gap(): SourceGap | undefined {
+    return this.#stream?.state?.gap;
+  }
+
+  /** Goes on where the position is lost, as far as the configuration wants that. */
   async *read(from: ReadFrom | undefined, signal: AbortSignal): AsyncGenerator<SourceBatch> {
-    if (signal.aborted) return;
-    let start = from === undefined ? await this.#firstStart(signal) : this.#resume(from);
-    for (;;) {
-      const batches = this.#batchesFrom(start);
+    let loss: Loss | undefined;
+    while (!signal.aborted) {
+      const stream = this.#open(from, loss, signal);
+      this.#stream = stream;
       try {
-        yield* this.#stream(start, batches, signal);
-        start = this.#behindEnd(start, batches.position);
+        yield* stream.batches(signal);
+        return;
       } catch (error) {
-        if (signal.aborted) return;
-        start = await this.#afterFailure(start, batches, error, signal);
+        loss = this.#lossAfter(error, stream.position, stream.state ?? loss?.state ?? parseState(from?.position.state));
       }
     }
   }
 
   window(signal: AbortSignal): Promise<SourceWindow | undefined> {
-    const { client, config, deployment } = this.#parts;
-    if (deployment.kind === 'sharded') return Promise.resolve(undefined);
-    return oplogWindow(client, config.readPreference, signal);
+    return this.#changes.window(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.abort(new DOMException('the source is closed', 'AbortError'));
     await closeClient(this.#parts.client);
   }
 
-  /**
-   * The batches of one cursor, until the server ends it (after `invalidate`) or an event that came without its images
-   * is behind us. While the consumer works on a batch, the next one is on its way; never more than that.
-   */
-  async *#stream(start: StreamStart, batches: EventBatches, signal: AbortSignal): AsyncGenerator<SourceBatch> {
-    const { client, config, deployment } = this.#parts;
-    const sharded = deployment.kind === 'sharded';
-    await using reader = await streamClient({ client, readPreference: config.readPreference, sharded }, signal);
-    await using cursor = this.#cursor(reader.client, start, signal);
-    const ask = new BatchSize({ events: config.batchSize, bytes: config.batchBytes });
-    let asked = ask.size;
-    // From now on: an empty first answer gives the token of this moment before any event can come.
-    const fromNow = start.point.kind === 'now';
-    let reply = await cursor.open(fromNow ? 0 : asked);
-    for (;;) {
-      const batch = batches.next(reply, asked);
-      ask.observe(reply.events.length, reply.bytes);
-      const done = reply.id === 0n || (start.dropImages && batch?.events.some((event) => event.degraded !== undefined));
-      asked = ask.size;
-      const next = done ? undefined : this.#next(cursor, { asked, previous: reply }, signal);
-      // A failure is thrown when the consumer comes for the batch; until then nobody waits for it.
-      next?.catch(() => {});
-      if (batch !== undefined) {
-        if (fromNow) this.#origin ??= batch.position;
-        yield batch;
-      }
-      if (next === undefined) return;
-      reply = await next;
-    }
-  }
-
-  /** Asks for the next answer; after one with only a few changes, once a few more may have gathered. */
-  async #next(
-    cursor: RawCursor,
-    { asked, previous }: { asked: number; previous: CursorReply },
-    signal: AbortSignal,
-  ): Promise<CursorReply> {
-    const { linger } = this.#parts.config;
-    const few = previous.events.length > 0 && previous.events.length < FEW_EVENTS;
-    if (few && linger > 0) await delay(linger, undefined, { signal });
-    return cursor.next(asked);
-  }
-
-  #cursor(client: MongoClient, start: StreamStart, signal: AbortSignal): RawCursor {
-    const { config, context, scope } = this.#parts;
-    return new RawCursor({
-      client,
-      ...streamTarget(scope),
-      pipeline: streamPipeline(config, scope, start.point, this.#largeEvents(start)),
-      readPreference: config.readPreference,
-      comment: `sluice ${context.partition}`,
-      maxAwaitMs: config.maxAwaitTime,
-      answerMs: config.answerTimeout,
+  #open(from: ReadFrom | undefined, loss: Loss | undefined, signal: AbortSignal): SnapshotStream {
+    const { config, context, scope, deployment } = this.#parts;
+    const start: ChangesFrom = loss === undefined ? from : 'now';
+    const beginnings = new Beginnings({
+      config,
+      scope,
+      loss,
       logger: context.logger,
-      signal,
+      from: from && {
+        state: from.position.state,
+        sameSelection: from.binding.fingerprint === this.binding.fingerprint,
+      },
+    });
+    return new SnapshotStream({
+      changes: this.#changes.read(start, signal),
+      connect: (halt) => this.#server(halt),
+      settings: config.snapshot,
+      emptyMeansAll: deployment.kind !== 'sharded',
+      position: loss === undefined ? from?.position : undefined,
+      adopts: ({ db, coll }) => config.snapshot.mode !== 'never' && scopeIncludes(scope, db, coll),
+      progress: this.#progress,
+      logger: context.logger,
+      begin: (first, server) => beginnings.begin(first, server),
+      ends: config.snapshot.mode === 'only',
     });
   }
 
-  #batchesFrom(start: StreamStart): EventBatches {
-    const { skipThrough } = start;
-    return new EventBatches({
-      skipThrough,
-      split: this.#largeEvents(start) === 'split',
-      namespaces: this.#namespaces,
-    });
+  #server(signal: AbortSignal): SnapshotServer {
+    const { client, config, context } = this.#parts;
+    const comment = `sluice ${context.partition} snapshot`;
+    return snapshotServer({ client, readPreference: config.readPreference, comment, signal }, config.snapshot);
   }
 
-  #largeEvents(start: StreamStart): LargeEvents {
-    if (start.dropImages) return 'drop-images';
-    return splitsLargeEvents(this.#parts.deployment.version) ? 'split' : 'fail';
+  /** How to go on after a failure; throws it when the configuration does not want to, or nothing was to be lost. */
+  #lossAfter(error: unknown, position: Position | undefined, state: Loss['state']): Loss {
+    const { onPositionLost } = this.#parts.context;
+    const failure = asSluiceError(error);
+    if (failure.kind !== 'position-lost' || onPositionLost === 'fail' || position === undefined) throw error;
+    const at: ClusterTime = position.clusterTime;
+    this.#parts.context.logger.error({ code: failure.code, onPositionLost }, failure.message);
+    return { answer: onPositionLost, at, state, cause: failure };
   }
-
-  async #firstStart(signal: AbortSignal): Promise<StreamStart> {
-    if (this.#origin !== undefined) return startBehind(this.#origin);
-    const start = configuredStart(this.#parts.config.startAt);
-    if (start.point.kind === 'time') await this.#refuseFuture(start.point.clusterTime, signal);
-    if (start.point.kind === 'after') await this.#refuseFuture(clusterTimeOfToken(start.point.token), signal);
-    return start;
-  }
-
-  /** The server accepts a start in the future without a word, and then nothing comes. */
-  async #refuseFuture(time: Position['clusterTime'], signal: AbortSignal): Promise<void> {
-    const context = {
-      client: this.#parts.client,
-      phase: 'connect',
-      doing: 'ask for the cluster time',
-      signal,
-    } as const;
-    // Not by the read preference: a secondary that lags behind would call the present the future.
-    const now = operationTimeOf(await runCommand(context, 'admin', { ping: 1 }, 'primaryPreferred'));
-    if (compareClusterTime(time, now) <= 0) return;
-    throw new SluiceError(
-      `startAt is in the future: ${formatClusterTime(time)}, while the deployment is at ${formatClusterTime(now)}`,
-      { kind: 'config', code: 'mongodb.start-in-future', hint: 'Correct source.mongodb.startAt.' },
-    );
-  }
-
-  #resume(from: ReadFrom): StreamStart {
-    const start = resumedStart(from, this.binding);
-    if (start.skipThrough !== undefined) {
-      const at = formatClusterTime(from.position.clusterTime);
-      this.#parts.context.logger.info(
-        { at },
-        'what the stream selects has changed: continuing at the time of the checkpoint',
-      );
-    }
-    return start;
-  }
-
-  /** The server ended the cursor: the watched collection or database was dropped or renamed. It goes on behind that. */
-  #behindEnd(start: StreamStart, position: Position | undefined): StreamStart {
-    const { logger } = this.#parts.context;
-    const next = position === undefined ? start : startBehind(position);
-    const stuck = next.point.kind === 'after' && start.point.kind === 'after' && next.point.token === start.point.token;
-    if (position === undefined || stuck) throw endedAtOnce();
-    const at = formatClusterTime(position.clusterTime);
-    const reason = start.dropImages ? 'a change that was too large has passed' : 'the server ended the stream';
-    logger.info({ scope: describeScope(this.#parts.scope), at }, `${reason}: opening it again behind that`);
-    return next;
-  }
-
-  async #afterFailure(
-    start: StreamStart,
-    batches: EventBatches,
-    thrown: unknown,
-    signal: AbortSignal,
-  ): Promise<StreamStart> {
-    const error = asSluiceError(thrown);
-    const next = startAfterFailure(start, error, batches);
-    const { logger } = this.#parts.context;
-    if (next?.dropImages === true) {
-      logger.warn({ code: error.code }, 'a change is too large for the server to send: reading it without its images');
-      return next;
-    }
-    if (next !== undefined) {
-      logger.warn(
-        { code: error.code },
-        'the server refuses the resume token: continuing at the time of the checkpoint',
-      );
-      return next;
-    }
-    if (error.kind === 'position-lost') throw await this.#describeLoss(start, batches.position, error, signal);
-    throw error;
-  }
-
-  async #describeLoss(
-    start: StreamStart,
-    position: Position | undefined,
-    cause: SluiceError,
-    signal: AbortSignal,
-  ): Promise<SluiceError> {
-    const { point } = start;
-    const from =
-      position?.clusterTime ??
-      (point.kind === 'time'
-        ? point.clusterTime
-        : point.kind === 'after'
-          ? clusterTimeOfToken(point.token)
-          : undefined);
-    if (from === undefined) return cause;
-    const window = await this.window(signal).catch(() => undefined);
-    const { scope } = this.#parts;
-    return positionLost({ scope, from, oldest: window?.oldest, nowMs: Date.now(), cause: cause.cause });
-  }
-}
-
-function endedAtOnce(): SluiceError {
-  return new SluiceError('the server ended the change stream without a reason and without going on', {
-    kind: 'transient',
-    code: 'mongodb.stream-ended',
-    hint: 'Sluice opens it again with backoff. If it stays so, look into the log of the server.',
-  });
 }

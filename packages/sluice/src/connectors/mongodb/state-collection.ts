@@ -27,7 +27,12 @@ export class StateCollection implements AsyncDisposable {
   }
 
   /** Runs `findAndModify`; returns the document as it is after the change. */
-  async findAndModify(doing: string, query: Document, update: Document, signal: AbortSignal): Promise<Document> {
+  async findAndModify(
+    doing: string,
+    query: Document,
+    update: Document | readonly Document[],
+    signal: AbortSignal,
+  ): Promise<Document> {
     const command = { findAndModify: this.collection, query, update, upsert: true, new: true };
     const reply = await this.#write(doing, command, signal);
     return reply['value'] as Document;
@@ -47,6 +52,19 @@ export class StateCollection implements AsyncDisposable {
   /** Makes the index unless it is there. */
   async ensureIndex(key: Document, name: string, signal: AbortSignal): Promise<void> {
     await this.#write(`prepare ${this.name}`, { createIndexes: this.collection, indexes: [{ key, name }] }, signal);
+  }
+
+  /** The document that matches, read from the primary with majority. */
+  async findOne(
+    doing: string,
+    filter: Document,
+    { projection, signal }: { readonly projection: Document; readonly signal: AbortSignal },
+  ): Promise<Document | undefined> {
+    const { client, database, collection: find } = this;
+    const context = { client, phase: 'state', doing, signal, limitMs: ANSWER_LIMIT_MS } as const;
+    const command = { find, filter, projection, limit: 1, singleBatch: true, readConcern: { level: 'majority' } };
+    const reply = await runCommand(context, database, command);
+    return reply['cursor'].firstBatch[0] as Document | undefined;
   }
 
   /** The documents that match, read with majority; `sort` must be backed by an index. */

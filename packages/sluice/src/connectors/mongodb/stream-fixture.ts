@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BSON, type Db, MongoClient } from 'mongodb';
 import type { ChangeEvent } from '../../core/change-event.ts';
-import type { ConnectorContext } from '../../core/connector.ts';
+import type { SourceContext } from '../../core/connector.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
 import type { ReadFrom, Source, SourceBatch } from '../../core/source.ts';
@@ -38,9 +38,9 @@ export class StreamFixture implements AsyncDisposable {
     return new StreamFixture(uri, await new MongoClient(uri).connect());
   }
 
-  get context(): ConnectorContext {
+  get context(): SourceContext {
     const signal = new AbortController().signal;
-    return { pipeline: 'test', partition: 'test/0', logger: recorder(this.log), signal };
+    return { pipeline: 'test', partition: 'test/0', logger: recorder(this.log), signal, onPositionLost: 'fail' };
   }
 
   /** A source on the database; `include` defaults to all of it, answers come quickly. */

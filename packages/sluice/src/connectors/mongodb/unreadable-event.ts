@@ -28,6 +28,10 @@ export class UnreadableEvent implements ChangeEvent {
     this.namespace = readable(() => namespaceIn(raw)) ?? { db: '', coll: '' };
   }
 
+  get size(): number {
+    return this.raw.byteLength;
+  }
+
   get id(): string {
     return `unreadable-${createHash('sha256').update(this.position.token).update(this.raw).digest('hex')}`;
   }

@@ -21,7 +21,7 @@ const ALLOWED_STAGES: readonly string[] = [
 ];
 
 /** Operators that run code, or that give another answer each time: then a resumed stream is not the same stream. */
-const FORBIDDEN_OPERATORS: readonly string[] = ['$function', '$accumulator', '$where', '$rand', '$sampleRate'];
+export const FORBIDDEN_OPERATORS: readonly string[] = ['$function', '$accumulator', '$where', '$rand', '$sampleRate'];
 
 /** What is wrong with a stage of the pipeline, in words; undefined when it may run. */
 export function stageProblem(stage: unknown): string | undefined {
@@ -136,7 +136,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function findKey(value: unknown, accept: (key: string) => boolean): string | undefined {
+/** The first key, at any depth, that is accepted. */
+export function findKey(value: unknown, accept: (key: string) => boolean): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value) && accept(key)) return key;

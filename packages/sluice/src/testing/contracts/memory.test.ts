@@ -1,8 +1,10 @@
 import type { DeadLetter } from '../../core/dead-letter.ts';
+import { FakeClock } from '../fake-clock.ts';
 import { type MemoryRecord, memorySink } from '../memory-sink.ts';
-import { checkpointPlace, memoryCheckpointStore, memoryDeadLetters } from '../memory-stores.ts';
+import { checkpointPlace, memoryCheckpointStore, memoryDeadLetters, memoryLeaseStore } from '../memory-stores.ts';
 import { checkpointStoreContract } from './checkpoint-store.ts';
 import { deadLetterStoreContract } from './dead-letter-store.ts';
+import { leaseStoreContract } from './lease-store.ts';
 import { sinkContract } from './sink.ts';
 
 checkpointStoreContract('memory', async () => {
@@ -13,6 +15,12 @@ checkpointStoreContract('memory', async () => {
 deadLetterStoreContract('memory', async () => {
   const place = new Map<string, DeadLetter>();
   return { open: async () => memoryDeadLetters(place) };
+});
+
+leaseStoreContract('memory', async () => {
+  const clock = new FakeClock();
+  const place = { clock, leases: new Map() };
+  return { open: async () => memoryLeaseStore(place), elapse: (ms) => clock.advance(ms) };
 });
 
 sinkContract('memory', async () => {

@@ -1,6 +1,7 @@
-import { mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../../core/failure.ts';
+import { fetchJars } from './maven-jars.ts';
 import {
   fillCache,
   findOnPath,
@@ -13,9 +14,7 @@ import {
 
 const KAFKA_VERSION = '4.1.0';
 const CACHE_NAME = `kafka-${KAFKA_VERSION}`;
-const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const OLDEST_JAVA = 17;
-const DOWNLOAD_LIMIT_MS = 600_000;
 const JAVA_LIMIT_MS = 30_000;
 
 /** slf4j-simple is not part of Kafka: without a binding the broker says nothing when it refuses to start. */
@@ -66,31 +65,14 @@ async function fetchKafka(report: Report): Promise<string> {
   report(`sluice: fetching Kafka ${KAFKA_VERSION} from Maven Central into the cache (54 MB, once)`);
   return fillCache(CACHE_NAME, async (scratch) => {
     const libs = join(scratch, 'libs');
-    await mkdir(libs);
-    await writeFile(join(scratch, 'pom.xml'), projectFile());
-    // Strict checksums: a damaged download must not be kept.
-    const args = ['-q', '-B', '-C', COPY_DEPENDENCIES, `-DoutputDirectory=${libs}`, '-DincludeScope=runtime'];
-    await runProgram('mvn', args, { cwd: scratch, timeoutMs: DOWNLOAD_LIMIT_MS });
+    await fetchJars(libs, ARTIFACTS);
     if (!(await holdsKafka(libs))) throw new Error('the jars are not where Maven was asked to put them');
     return libs;
   });
 }
 
-function projectFile(): string {
-  const dependencies = ARTIFACTS.map(
-    ([group, artifact, version]) =>
-      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
-  );
-  return [
-    '<project xmlns="http://maven.apache.org/POM/4.0.0">',
-    '<modelVersion>4.0.0</modelVersion>',
-    '<groupId>sluice</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>',
-    `<dependencies>${dependencies.join('')}</dependencies>`,
-    '</project>',
-  ].join('\n');
-}
-
-async function findJava(): Promise<string> {
+/** A java new enough, of JAVA_HOME or on the PATH. Throws an error that says what to install. */
+export async function findJava(): Promise<string> {
   const home = process.env['JAVA_HOME'];
   const fromHome = home === undefined || home === '' ? undefined : join(home, 'bin', 'java');
   const java = fromHome !== undefined && (await isExecutable(fromHome)) ? fromHome : await findOnPath('java');

@@ -7,6 +7,7 @@ import { type TempDir, tempDir } from '../temp-dir.ts';
 import { makeCertificates } from './certificates.ts';
 import { findKafka } from './find-kafka.ts';
 import { findMongod } from './find-mongod.ts';
+import { findNats } from './find-nats.ts';
 import { fillCache } from './server-cache.ts';
 
 let scratch: TempDir;
@@ -23,6 +24,7 @@ beforeEach(async () => {
   process.env['PATH'] = bin;
   process.env['XDG_CACHE_HOME'] = join(scratch.path, 'cache');
   delete process.env['JAVA_HOME'];
+  delete process.env['SLUICE_NATS_SERVER'];
 });
 
 afterEach(async () => {
@@ -101,6 +103,40 @@ test('without Java or Kafka the error tells what was tried and what to install',
     findKafka(silent),
     refused([/PATH: no kafka-server-start\.sh/, /cache: no /, /Maven .*`mvn` is not installed/, /SLUICE_TEST_KAFKA/]),
   );
+});
+
+test('a nats-server that is named comes first, then the one on the PATH, then the one in the cache', async () => {
+  const cached = join(scratch.path, 'cache', 'sluice', 'nats-server-2.15.2', 'nats-server');
+  await program(cached, 'echo "nats-server: v2.15.2"');
+  assert.equal(await findNats(silent), cached);
+  const onPath = await program(join(bin, 'nats-server'), 'echo "nats-server: v2.12.1"');
+  assert.equal(await findNats(silent), onPath);
+  await program(onPath, 'echo "nats-server: v2.12.0"');
+  assert.equal(await findNats(silent), cached);
+  const named = await program(join(scratch.path, 'own'), 'echo "nats-server: v3.0.0"');
+  process.env['SLUICE_NATS_SERVER'] = named;
+  assert.equal(await findNats(silent), named);
+  process.env['SLUICE_NATS_SERVER'] = join(scratch.path, 'gone');
+  await assert.rejects(findNats(silent), refused([/SLUICE_NATS_SERVER: .*is not installed/]));
+});
+
+test('without any nats-server the error tells what was tried and what to install', async () => {
+  await program(join(bin, 'nats-server'), 'echo "nats-server: v2.10.29"');
+  await assert.rejects(
+    findNats(silent),
+    refused([/2\.10\.29 is older than 2\.12\.1/, /cache: no /, /Go .*`go` is not installed/, /SLUICE_TEST_NATS/]),
+  );
+});
+
+test('nats-server is built once with Go into the cache', async () => {
+  await program(
+    join(bin, 'go'),
+    'test "$2" = github.com/nats-io/nats-server/v2@v2.15.2 && /bin/mkdir -p "$GOBIN" && echo >"$GOBIN/nats-server" && /bin/chmod +x "$GOBIN/nats-server"',
+  );
+  const built = await findNats(silent);
+  assert.equal(built, join(scratch.path, 'cache', 'sluice', 'nats-server-2.15.2', 'nats-server'));
+  await program(join(bin, 'go'), 'exit 1');
+  assert.equal(await findNats(silent), built);
 });
 
 test('without openssl the error says so', async () => {

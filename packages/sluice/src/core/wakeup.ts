@@ -1,9 +1,11 @@
-/** Lets one waiter sleep until somebody wakes it or the signal aborts; the waiter then looks again what has changed. */
+/** Lets waiters sleep until somebody wakes them or the signal aborts; each then looks again what has changed. */
 export class Wakeup {
-  #wake: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
 
   wake(): void {
-    this.#wake?.();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 
   /** Resolves on `wake` and on the abort alike. */
@@ -12,10 +14,9 @@ export class Wakeup {
     return new Promise((resolve) => {
       const wake = () => {
         signal.removeEventListener('abort', wake);
-        this.#wake = undefined;
         resolve();
       };
-      this.#wake = wake;
+      this.#waiting.push(wake);
       signal.addEventListener('abort', wake, { once: true });
     });
   }

@@ -1,0 +1,136 @@
+import { EJSON } from 'bson';
+import type { ClusterTime } from '../../../core/cluster-time.ts';
+import type { SnapshotReason } from '../../../core/snapshot.ts';
+import { timeBefore } from './anchor.ts';
+import type { CatalogEntry } from './catalog.ts';
+import {
+  type CollectionCopy,
+  changeState,
+  EMPTY_COPY,
+  isCopied,
+  type SnapshotRun,
+  type SnapshotState,
+} from './snapshot-state.ts';
+
+/** When the pipeline copies what there is. */
+export type SnapshotMode = 'initial' | 'never' | 'only';
+
+/** A collection that there is, with an estimate of its size. */
+export interface Listed extends CatalogEntry {
+  readonly estimatedRows: number | undefined;
+}
+
+/** What is decided from when a stream has begun. */
+export interface Situation {
+  readonly mode: SnapshotMode;
+  readonly state: SnapshotState;
+  /** Where the stream continued: not at all, or with the same or another selection of collections. */
+  readonly resumed: 'not' | 'same-selection' | 'other-selection';
+  readonly collections: readonly Listed[];
+  /** The query of a collection, in canonical Extended JSON. */
+  readonly matchOf: (namespace: string) => string | undefined;
+  /** Time of the stream's position. */
+  readonly now: ClusterTime;
+  readonly nowMs: number;
+}
+
+/** What is to be copied from the start on: the state to begin with. */
+export function planStart(situation: Situation): SnapshotState {
+  const { mode, state, resumed } = situation;
+  if (resumed === 'not') {
+    if (mode === 'never') return state;
+    return changeState(state, { run: newRun(situation, 'initial', 'hold', situation.collections) });
+  }
+  if (state.revision === 0 && mode === 'never') return state;
+  const kept = withoutUnwanted(situation);
+  const known = resumed === 'same-selection' || state.revision === 0;
+  return withUnknown(situation, kept, mode === 'never' || known);
+}
+
+/** Everything is copied anew beside the stream, which has lost changes. */
+export function planRecovery(situation: Situation): SnapshotState {
+  const { state } = situation;
+  const run = newRun(situation, 'position-lost', 'pass', situation.collections);
+  return changeState(state, { run, covered: new Map(), losses: state.losses + 1 });
+}
+
+/** A copy that somebody asked for. */
+export function planOnDemand(situation: Situation): SnapshotState {
+  const { state } = situation;
+  return changeState(state, { run: newRun(situation, 'on-demand', 'pass', situation.collections) });
+}
+
+/** The copy of a collection from its beginning. */
+export function copyOf(listed: Listed, mode: CollectionCopy['mode'], match: string | undefined): CollectionCopy {
+  const { db, coll, uuid, collation, kind, estimatedRows } = listed;
+  return {
+    ...EMPTY_COPY,
+    namespace: { db, coll },
+    uuid,
+    collation: collation && EJSON.stringify(collation, { relaxed: false }),
+    clustered: kind === 'clustered',
+    mode,
+    match,
+    estimatedRows,
+  };
+}
+
+function newRun(
+  { matchOf, now, nowMs }: Situation,
+  reason: SnapshotReason,
+  mode: CollectionCopy['mode'],
+  listed: readonly Listed[],
+): SnapshotRun {
+  const copies = listed.map((one) => {
+    const namespace = nameOf(one);
+    return [namespace, copyOf(one, mode, matchOf(namespace))] as const;
+  });
+  // Where the stream has yet to reach its position's time, the first rows are read at the time before it.
+  return { reason, startedAtMs: nowMs, since: timeBefore(now), paused: false, collections: new Map(copies) };
+}
+
+/** With another selection, what it leaves out is forgotten; an automatic copy ends when the configuration says never. */
+function withoutUnwanted({ mode, state, resumed, collections }: Situation): SnapshotState {
+  const { run, covered } = state;
+  if (run !== undefined && mode === 'never' && (run.reason === 'initial' || run.reason === 'new-collections')) {
+    return changeState(state, { run: undefined });
+  }
+  if (resumed !== 'other-selection') return state;
+  const names = new Set(collections.map(nameOf));
+  const isSelected = ([namespace]: readonly [string, unknown]) => names.has(namespace);
+  if ([...covered].every(isSelected) && (run === undefined || [...run.collections].every(isSelected))) return state;
+  return changeState(state, {
+    covered: new Map([...covered].filter(isSelected)),
+    run: run && { ...run, collections: new Map([...run.collections].filter(isSelected)) },
+  });
+}
+
+/**
+ * Collections that the state does not know. With the same selection as before they were born in the stream, so nothing
+ * of them is missing; with another one they are copied.
+ */
+function withUnknown(situation: Situation, state: SnapshotState, born: boolean): SnapshotState {
+  const { covered, run } = state;
+  const unknown = situation.collections.filter((listed) => {
+    const namespace = nameOf(listed);
+    return !covered.has(namespace) && run?.collections.has(namespace) !== true;
+  });
+  if (unknown.length === 0) return state;
+  if (born) {
+    const all = new Map(covered);
+    for (const listed of unknown) all.set(nameOf(listed), listed.uuid ?? '');
+    return changeState(state, { covered: all });
+  }
+  const added = newRun(situation, 'new-collections', 'hold', unknown);
+  const collections = new Map([...(run?.collections ?? []), ...added.collections]);
+  return changeState(state, { run: { ...(run ?? added), collections } });
+}
+
+/** Whether a run has something left to do. */
+export function hasWork(run: SnapshotRun | undefined): boolean {
+  return run !== undefined && [...run.collections.values()].some((copy) => !isCopied(copy));
+}
+
+function nameOf({ db, coll }: Listed): string {
+  return `${db}.${coll}`;
+}
