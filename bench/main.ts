@@ -8,6 +8,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   kafka: () => import('./kafka.ts'),
+  nats: () => import('./nats.ts'),
   snapshot: () => import('./snapshot.ts'),
 };
 

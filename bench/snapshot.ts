@@ -5,6 +5,7 @@ import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
 import { writeConfig } from '../packages/sluice/src/testing/sluice-process.ts';
 import { tempDir } from '../packages/sluice/src/testing/temp-dir.ts';
 import { type CompiledBench, compileBench } from './compiled-bench.ts';
+import { shown } from './live.ts';
 import type { BenchOptions } from './main.ts';
 import type { Measurement } from './measure.ts';
 import { loadOrders, withClient } from './orders.ts';
@@ -100,8 +101,4 @@ async function copyOnce({ mongo, brokers, directory, documents, child }: Ground,
   const pipelines = { [id]: { source: { mongodb: source }, sink: { kafka } } };
   const config = await writeConfig(directory, { version: 1, pipelines });
   return child<Copied>('snapshot-run', [config, target.name === 'null' ? 'null' : 'sink', documents]);
-}
-
-function shown({ eventsPerSecond, cpuMicrosPerEvent, peakRssMiB }: Measurement): string {
-  return `${Math.round(eventsPerSecond)}/s ${round(cpuMicrosPerEvent, 2)} µs ${Math.round(peakRssMiB)} MiB`;
 }

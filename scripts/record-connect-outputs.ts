@@ -7,8 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { BSON, type Document, Long, MongoClient, type Timestamp } from 'mongodb';
-import { parseCursorReply } from '../packages/sluice/src/bson/reply.ts';
+import { BSON, type Document, MongoClient, type Timestamp } from 'mongodb';
 import {
   type ConnectRecording,
   GO_BODIES_CASE,
@@ -25,6 +24,7 @@ import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
 import { type ConnectorConfig, startConnect } from '../packages/sluice/src/testing/servers/kafka-connect.ts';
 import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
 import { waitFor } from '../packages/sluice/src/testing/wait-for.ts';
+import { readEvents } from './read-events.ts';
 
 const DATABASE = 'shop';
 const COLLECTION = 'types';
@@ -131,25 +131,6 @@ function plans(uri: string): readonly Plan[] {
   ];
 }
 
-/** The change events of the collection since `startAtOperationTime` as the server sends them. */
-async function readEvents(client: MongoClient, options: Document, start: Timestamp): Promise<readonly Buffer[]> {
-  const stage = { ...options, startAtOperationTime: start };
-  const database = client.db(DATABASE);
-  const events: Buffer[] = [];
-  await client.withSession(async (session) => {
-    const ask = async (command: Document) => {
-      const reply = await database.command(command, { session, raw: true });
-      const cursor = parseCursorReply(reply['cursor'] as Uint8Array);
-      events.push(...cursor.events.map((event) => Buffer.from(event)));
-      return cursor.id;
-    };
-    const id = await ask({ aggregate: COLLECTION, pipeline: [{ $changeStream: stage }], cursor: {} });
-    const isLast = () => events.some((event) => event.includes(LAST));
-    while (!isLast()) await ask({ getMore: new Long(id), collection: COLLECTION, maxTimeMS: 500 });
-  });
-  return events;
-}
-
 async function record(): Promise<void> {
   await using mongo = await startMongo();
   await using kafka = await startKafka({ config: { 'auto.create.topics.enable': 'true', 'num.partitions': '1' } });
@@ -190,7 +171,13 @@ async function record(): Promise<void> {
   const cases: RecordedCase[] = [];
   for (const plan of all) {
     const records = (await read(plan)).filter(({ key, value }) => !isNoise(value) && !isNoise(key));
-    const all = await readEvents(client, plan.stream, operationTime as Timestamp);
+    const all = await readEvents(client, {
+      database: DATABASE,
+      collection: COLLECTION,
+      options: plan.stream,
+      start: operationTime as Timestamp,
+      isLast: (event) => event.includes(LAST),
+    });
     const events = all.filter((event) => !isNoise(event));
     const { 'connection.uri': _uri, 'mongodb.connection.string': _string, ...config } = plan.config;
     cases.push({

@@ -73,9 +73,8 @@ export function streamBed(options: StreamBedOptions): StreamBed {
         openSource: (signal: AbortSignal) => {
           all.restarted?.();
           const onPositionLost = all.onPositionLost ?? 'fail';
-          return openMongodbSource(configOf(all), {
-            ...{ pipeline: name, partition: `${name}/0`, logger, signal, onPositionLost },
-          });
+          const context = { pipeline: name, partition: `${name}/0`, logger, signal, onPositionLost };
+          return openMongodbSource(configOf(all), context);
         },
         openSink: async () => sinkOf(all),
         openCheckpoints: async () => memoryCheckpointStore(place),

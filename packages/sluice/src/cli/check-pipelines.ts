@@ -38,7 +38,11 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<Out
 }
 
 /** Runs one check; what it throws, or that it takes too long, becomes a finding. */
-async function runCheck(check: PipelineCheck, { name: pipeline }: PipelineConfig, timeoutMs: number): Promise<PlacedFinding[]> {
+async function runCheck(
+  check: PipelineCheck,
+  { name: pipeline }: PipelineConfig,
+  timeoutMs: number,
+): Promise<PlacedFinding[]> {
   const limit = AbortSignal.timeout(timeoutMs);
   const expired = Promise.withResolvers<never>();
   limit.addEventListener('abort', () => expired.reject(limit.reason), { once: true });

@@ -113,3 +113,18 @@ test('a secret that looks like a part of the time breaks no line', () => {
   logger.info({}, 'still logged');
   assert.match(line, /still logged/);
 });
+
+test('with a lease the table says who owns a pipeline', () => {
+  const lease = { owned: true, owner: 'host-1:17', epoch: 4, expiresAtMs: NOW + 9_000 };
+  const statuses = [
+    testStatus({ lease }),
+    testStatus({ name: 'users', state: 'standby', lease: { ...lease, owned: false, owner: 'host-2:9' } }),
+    testStatus({ name: 'views' }),
+  ];
+  const [head, ...rows] = statusTable(statuses, { paint: plain, nowMs: NOW }).split('\n');
+  assert.match(head ?? '', /^PIPELINE  STATE    OWNER +SINCE/);
+  assert.match(rows.join('\n'), /^orders    running  here .*\nusers     standby  host-2:9 .*\nviews     running  - /);
+  assert.doesNotMatch(statusTable([testStatus()], { paint: plain, nowMs: NOW }), /OWNER/);
+  const waiting = statuses[1] ?? assert.fail();
+  assert.equal(pipelineLine(waiting, plain, NOW), 'users standby  owned by host-2:9');
+});

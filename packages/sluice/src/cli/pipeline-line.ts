@@ -23,6 +23,8 @@ export function stateText({ state, stalled }: PipelineStatus, paint: Paint): str
 
 /** One pipeline in one line: `orders running  1,234/s  lag 120 ms  oplog left 3 d 4 h`. */
 export function pipelineLine(status: PipelineStatus, paint: Paint, nowMs: number): string {
+  if (status.state === 'standby')
+    return `${paint('bold', status.name)} ${stateText(status, paint)}  owned by ${ownerText(status)}`;
   const parts = [
     `${paint('bold', status.name)} ${stateText(status, paint)}`,
     `${humanCount(status.eventsPerSecond)}/s`,
@@ -34,6 +36,11 @@ export function pipelineLine(status: PipelineStatus, paint: Paint, nowMs: number
   parts.push(`oplog left ${headroomText(status)}`);
   const error = errorText(status, nowMs);
   return error === '' ? parts.join('  ') : `${parts.join('  ')}  ${paint('red', error)}`;
+}
+
+/** Who owns the pipeline: this process or the name of another; `-` when nobody is known to. */
+export function ownerText({ lease }: PipelineStatus): string {
+  return lease?.owned === true ? 'here' : (lease?.owner ?? '-');
 }
 
 /** The time part of the lag, or `?` before the source has answered once. */
@@ -56,7 +63,7 @@ export function errorText({ state, error, retries, nextTryAtMs }: PipelineStatus
 
 /** The same facts as fields of a log line. */
 export function statusFields(status: PipelineStatus): object {
-  const { name, state, stalled, eventsPerSecond, lagMs, lagEvents, headroomSeconds, counts } = status;
+  const { name, state, stalled, eventsPerSecond, lagMs, lagEvents, headroomSeconds, counts, lease } = status;
   const { delivered, deadLettered } = counts;
   const rate = Math.round(eventsPerSecond);
   return {
@@ -69,5 +76,6 @@ export function statusFields(status: PipelineStatus): object {
     delivered,
     deadLettered,
     headroomSeconds,
+    owner: lease?.owner,
   };
 }

@@ -1,6 +1,6 @@
 import type { PipelineStatus } from '../core/status.ts';
 import { humanBytes, humanCount, humanSpan } from './human.ts';
-import { errorText, headroomText, lagText, stateText } from './pipeline-line.ts';
+import { errorText, headroomText, lagText, ownerText, stateText } from './pipeline-line.ts';
 import { collectionLines, gapText, isUnfinished, snapshotLine } from './snapshot-text.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Style } from './terminal.ts';
@@ -24,6 +24,10 @@ const COLUMNS: readonly Column[] = [
   { title: 'OPLOG LEFT', align: 'right' },
 ];
 
+/** Only shown where there is a lease, behind the state. */
+const OWNER_COLUMN: Column = { title: 'OWNER' };
+const OWNER_AT = 2;
+
 const COLLECTIONS_SHOWN = 10;
 /** An ended snapshot is news for this long. */
 const SHOW_ENDED_FOR_MS = 3_600_000;
@@ -32,9 +36,13 @@ const SHOW_ENDED_FOR_MS = 3_600_000;
 export function statusTable(statuses: readonly PipelineStatus[], { paint, nowMs }: StatusTableOptions): string {
   if (statuses.length === 0) return 'no pipelines\n';
   const ordered = statuses.toSorted((a, b) => trouble(b) - trouble(a) || a.name.localeCompare(b.name));
+  const withOwner = ordered.some(({ lease }) => lease !== undefined);
   const table = renderTable(
-    COLUMNS,
-    ordered.map((status) => row(status, paint, nowMs)),
+    withOwner ? COLUMNS.toSpliced(OWNER_AT, 0, OWNER_COLUMN) : COLUMNS,
+    ordered.map((status) => {
+      const cells = row(status, paint, nowMs);
+      return withOwner ? cells.toSpliced(OWNER_AT, 0, ownerText(status)) : cells;
+    }),
   );
   const errors = ordered.flatMap((status) => {
     const error = errorText(status, nowMs);

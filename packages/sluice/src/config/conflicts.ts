@@ -53,7 +53,7 @@ function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): reado
     ['deadLetter', deadLetter],
     ['lease', lease?.store],
   ] as const;
-  return stores.flatMap(([section, store]) => {
+  const conflicts = stores.flatMap(([section, store]) => {
     if (store?.name !== 'mongodb') return [];
     const { uri: own, database, collection } = store.config as unknown as MongodbCheckpointStoreConfig;
     const elsewhere = own !== undefined && hostsOf(own.reveal()) !== hostsOf(uri.reveal());
@@ -61,6 +61,8 @@ function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): reado
     const message = `${database}.${collection} is among the namespaces that this pipeline reads: a loop`;
     return [{ path: [section, 'mongodb'], message, hint: 'exclude it in the source, or keep it in another database' }];
   });
+  // Who moves the checkpoints moves the lease beside them too.
+  return conflicts.length > 1 ? conflicts.filter(({ path: [section] }) => section !== 'lease') : conflicts;
 }
 
 /** The hosts of a connection string, in one order, as text to compare. */

@@ -14,7 +14,7 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
     /2:1: zzz: unknown key; known here: version, http, log, pipelines/,
   ],
   ['an unknown connector', pipeline({ sink: 'kafak: {}' }), /sink\.kafak: unknown key; did you mean "kafka"\?/],
-  ['no connector', pipeline({ sink: '' }), /sink: names no connector; choose one of kafka, file, stdout/],
+  ['no connector', pipeline({ sink: '' }), /sink: names no connector; choose one of kafka, nats, file, stdout/],
   [
     'two connectors',
     pipeline({ sink: 'stdout: {}, file: { path: x }' }),

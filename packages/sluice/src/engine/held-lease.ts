@@ -105,7 +105,9 @@ export class HeldLease {
   #lose(why: string): void {
     if (this.#lost.signal.aborted || this.#ended.signal.aborted) return;
     const { partition } = this.#options.grant;
-    this.#lost.abort(new SluiceError(`the lease of ${partition} is lost: ${why}`, { kind: 'fenced', code: 'lease.lost' }));
+    this.#lost.abort(
+      new SluiceError(`the lease of ${partition} is lost: ${why}`, { kind: 'fenced', code: 'lease.lost' }),
+    );
     this.#ended.abort();
   }
 }

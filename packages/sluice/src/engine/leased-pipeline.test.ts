@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChangeEvent } from '../core/change-event.ts';
 import { SluiceError } from '../core/failure.ts';
-import { silentLogger } from '../core/logger.ts';
+import { type Logger, silentLogger } from '../core/logger.ts';
 import { noTelemetry } from '../core/telemetry.ts';
 import { contractFormat } from '../testing/contracts/sink.ts';
 import { testEvent, testPosition } from '../testing/events.ts';
@@ -26,6 +26,8 @@ const transient = (message: string) => new SluiceError(message, { kind: 'transie
 interface InstanceOptions {
   readonly sink?: MemorySinkOptions;
   readonly beforeLease?: (call: 'take' | 'renew' | 'release') => void | Promise<void>;
+  readonly check?: PipelineDefinition['check'];
+  readonly logger?: Logger;
 }
 
 let clock: FakeClock;
@@ -85,8 +87,10 @@ function start(name: string, options: InstanceOptions = {}) {
     },
     openCheckpoints: async () => memoryCheckpointStore(place, () => note('saves')),
     describeKey: () => 'key',
+    check: options.check,
   };
-  const pipeline = createPipeline(definition, { logger: silentLogger, telemetry: noTelemetry, clock });
+  const logger = options.logger ?? silentLogger;
+  const pipeline = createPipeline(definition, { logger, telemetry: noTelemetry, clock });
   const [stop, abort] = [new AbortController(), new AbortController()];
   running.push(abort);
   const ended = pipeline.run({ stop: stop.signal, abort: abort.signal });
@@ -110,6 +114,10 @@ function add(count: number): void {
 }
 
 const arrived = (count: number) => until(() => records.length >= count, `${count} records arrived`);
+const savedUpTo = (sequence: number) => {
+  const { token } = testPosition(sequence);
+  return until(() => place.checkpoints.get('test/0')?.position.token === token, `event ${sequence} is saved`);
+};
 const assertDelivered = () =>
   assert.deepEqual(
     records.map(({ eventId }) => eventId),
@@ -166,6 +174,7 @@ test('who cannot renew writes nothing after half of the lease, long before anoth
   await clock.advance(TTL_MS / 2 - 1);
   add(5);
   await arrived(10);
+  await savedUpTo(9);
   assert.equal(a.status().state, 'running');
   await clock.advance(1);
   await untilState(a, 'backing-off');
@@ -188,12 +197,14 @@ test('an owner that was paused past the take-over writes nothing, even before an
   const a = start('a');
   add(5);
   await arrived(5);
-  await until(() => place.checkpoints.get('test/0')?.position.token === testPosition(4).token, 'it is saved');
+  await savedUpTo(4);
   leases.leases.set('test/0', { holder: { id: 'b', name: 'b' }, epoch: 2, expiresAtMs: 10 * TTL_MS });
   clock.jump(2 * TTL_MS);
   add(5);
-  await untilState(a, 'standby');
+  // Not by its status, for that looks at the clock too.
+  await until(() => log.includes('a closes'), 'the attempt has ended');
   assert.equal(records.length, 5);
+  await untilState(a, 'standby');
   assert.equal(a.status().lease?.owner, 'b');
   assert.equal(a.status().error, undefined, 'nothing is wrong with it');
 });
@@ -262,4 +273,23 @@ test('a process that stops while it waits ends cleanly and leaves the owner alon
   assert.equal((await b.ended).state, 'stopped');
   await clock.advance(TTL_MS / 3);
   assert.equal(a.status().lease?.owned, true);
+});
+
+test('a process that begins to wait looks once at what it would need, and says what is wrong', async () => {
+  const check = async () => {
+    log.push('check');
+    return [{ check: 'test.sink', level: 'error', message: 'no broker answers', fix: 'start one' } as const];
+  };
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
+  add(1);
+  start('a', { check });
+  await arrived(1);
+  assert.ok(!log.includes('check'), 'the owner finds out by itself');
+  const b = start('b', { check, logger });
+  await until(() => warnings.length > 0, 'it says so');
+  await clock.advance(3 * STANDBY_LOOKS_EVERY_MS);
+  assert.deepEqual(warnings, ['this process could not take over: no broker answers']);
+  assert.equal(log.filter((what) => what === 'check').length, 1);
+  assert.equal(b.status().state, 'standby');
 });

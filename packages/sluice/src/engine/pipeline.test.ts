@@ -5,6 +5,7 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { DeadLetter } from '../core/dead-letter.ts';
 import { SluiceError } from '../core/failure.ts';
 import { silentLogger } from '../core/logger.ts';
+import type { SnapshotStatus } from '../core/snapshot.ts';
 import type { Source } from '../core/source.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { noTelemetry } from '../core/telemetry.ts';
@@ -37,6 +38,7 @@ interface BenchOptions {
   readonly events?: ChangeEvent[];
   readonly deadLetters?: boolean;
   readonly window?: Source['window'];
+  readonly wrap?: (source: Source) => Source;
   readonly beforeSave?: () => void | Promise<void>;
   readonly place?: ReturnType<typeof checkpointPlace>;
 }
@@ -69,10 +71,10 @@ function bench(options: BenchOptions = {}): Bench {
     sinkName: 'memory',
     delivery: 'at-least-once',
     settings,
-    openSource: async () => ({
-      ...memorySource(events, options.source),
-      ...(options.window && { window: options.window }),
-    }),
+    openSource: async () => {
+      const source = { ...memorySource(events, options.source), ...(options.window && { window: options.window }) };
+      return options.wrap === undefined ? source : options.wrap(source);
+    },
     openSink: async () => memorySink(records, contractFormat, options.sink),
     openCheckpoints: async () => memoryCheckpointStore(place, options.beforeSave),
     ...(options.deadLetters === false ? {} : { openDeadLetters: async () => memoryDeadLetters(letters) }),
@@ -376,4 +378,81 @@ test('a caught-up stream has no lag and is not stalled', async () => {
   assert.equal(b.pipeline.status().state, 'running');
   b.stop.abort();
   await running;
+});
+
+/** The source with a state that every command makes one revision newer. */
+function withCommands(source: Source): Source {
+  let revision = 0;
+  const status = snapshotStatus;
+  return {
+    ...source,
+    async *read(from, signal) {
+      for await (const batch of source.read(from, signal)) {
+        yield revision === 0 ? batch : { ...batch, position: { ...batch.position, state: { revision, text: '{}' } } };
+      }
+    },
+    snapshots: {
+      status: () => (revision === 0 ? undefined : status),
+      command: async () => {
+        revision += 1;
+        return { status, revision };
+      },
+    },
+  };
+}
+
+const snapshotStatus: SnapshotStatus = {
+  reason: 'on-demand',
+  state: 'copying',
+  waitsFor: undefined,
+  startedAtMs: 0,
+  endedAtMs: undefined,
+  rows: 0,
+  bytes: 0,
+  estimatedRows: undefined,
+  percent: undefined,
+  rowsPerSecond: 0,
+  etaSeconds: undefined,
+  collections: [],
+};
+const never = new AbortController().signal;
+
+test('a command for a snapshot is answered once a checkpoint includes it, on a quiet stream soon', async () => {
+  const settings = { intervalMs: 5, idleIntervalMs: 60_000 };
+  const b = bench({ count: 5, wrap: withCommands, settings });
+  const running = b.run();
+  await until(() => b.records.length === 5, 'the stream is quiet');
+  const [first, second] = [
+    b.pipeline.snapshot({ action: 'pause' }, never),
+    b.pipeline.snapshot({ action: 'resume' }, never),
+  ];
+  assert.equal(await first, snapshotStatus);
+  await second;
+  assert.equal(b.place.checkpoints.get('test/0')?.position.state?.revision, 2);
+  assert.equal(b.pipeline.status().snapshot, snapshotStatus);
+  b.stop.abort();
+  assert.equal((await running).snapshot, snapshotStatus, 'it is still known when nothing runs any more');
+});
+
+test('a command is refused by a source without snapshots, and by a pipeline that does not run', async () => {
+  const b = bench({ count: 5 });
+  await assert.rejects(b.pipeline.snapshot({ action: 'pause' }, never), { code: 'pipeline.not-running' });
+  const running = b.run();
+  await until(() => b.records.length === 5, 'it runs');
+  await assert.rejects(b.pipeline.snapshot({ action: 'pause' }, never), { code: 'snapshot.not-supported' });
+  b.stop.abort();
+  await running;
+});
+
+test('a command that is not durable when the pipeline stops is not answered as if it were', async () => {
+  const settings = { intervalMs: 60_000, idleIntervalMs: 60_000 };
+  const b = bench({ count: 5, wrap: withCommands, settings, beforeSave: () => delay(1) });
+  const running = b.run();
+  await until(() => b.records.length === 5, 'it runs');
+  const command = b.pipeline.snapshot({ action: 'pause' }, never);
+  const refused = assert.rejects(command, { code: 'pipeline.not-running' });
+  await delay(20);
+  b.abort.abort();
+  await running;
+  await refused;
 });

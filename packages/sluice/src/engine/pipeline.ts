@@ -10,14 +10,12 @@ import { type RunningAttempt, runAttempt } from './attempt.ts';
 import { backoffMs } from './backoff.ts';
 import { Ownership } from './ownership.ts';
 import type { PipelineDefinition } from './pipeline-definition.ts';
+import { pipelineStatus, type Supervision } from './pipeline-status.ts';
 import { Progress } from './progress.ts';
 import { systemClock } from './system-clock.ts';
 
 /** Code of the error in the status of a pipeline that was stopped and did not drain in time. */
 export const DRAIN_TIMEOUT = 'pipeline.drain-timeout';
-
-/** Above this lag a running pipeline is shown as catching up (ms). */
-const CATCHING_UP_ABOVE_MS = 10_000;
 
 /** After so many failures in a row the lease is given up while this process waits, for another may fare better. */
 const GIVE_UP_AFTER_FAILURES = 5;
@@ -197,7 +195,9 @@ class SupervisedPipeline implements Pipeline {
     try {
       return await running.snapshot(command, signal);
     } catch (error) {
-      if (signal.aborted || this.#running === running || asSluiceError(error).kind === 'config') throw error;
+      // What ended the attempt also ended the wait for the checkpoint.
+      const ended = error instanceof Error && error.name === 'AbortError';
+      if (signal.aborted || !ended) throw error;
       throw notRunning(this.status());
     }
   }
@@ -262,40 +262,15 @@ class SupervisedPipeline implements Pipeline {
 
   status(): PipelineStatus {
     const nowMs = Date.now();
-    const { name, partition, sourceName, sinkName, delivery, settings } = this.#definition;
-    const progress = this.#progress;
-    const lagMs = this.#state === 'standby' ? undefined : progress.lagMs(nowMs);
-    const catchingUp = this.#state === 'running' && (lagMs ?? 0) > CATCHING_UP_ABOVE_MS;
-    const { window, floor } = progress;
-    return {
-      name,
-      source: sourceName,
-      sink: sinkName,
-      delivery,
-      state: catchingUp ? 'catching-up' : this.#state,
+    const supervision: Supervision = {
+      state: this.#state,
       sinceMs: this.#sinceMs,
       error: this.#error,
       retries: this.#retries,
       nextTryAtMs: this.#nextTryAtMs,
-      partition,
-      epoch: progress.epoch,
       lease: this.#ownership?.status(nowMs),
-      acknowledged: floor?.clusterTime,
-      checkpoint: progress.checkpoint,
-      checkpointAtMs: progress.checkpointAtMs,
-      lagMs,
-      lagEvents: progress.outstanding,
-      inFlightBytes: progress.inFlightBytes,
-      counts: progress.counts,
-      eventsPerSecond: progress.eventsPerSecond(nowMs),
-      lastEventAtMs: progress.lastEventAtMs,
-      lastProgressAtMs: progress.lastProgressAtMs,
-      stalled: progress.stalled(nowMs, settings.stallAfterMs),
-      headroomSeconds: this.#state === 'standby' ? undefined : window && floor && Math.max(0, floor.clusterTime.t - window.oldest.t),
-      windowSeconds: window && window.newest.t - window.oldest.t,
-      snapshot: progress.snapshot(nowMs),
-      gap: progress.gap,
     };
+    return pipelineStatus(this.#definition, this.#progress, { ...supervision, nowMs });
   }
 }
 

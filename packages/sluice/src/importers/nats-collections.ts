@@ -23,7 +23,17 @@ export function natsCollections(ledger: Ledger, uri: string): readonly NatsColle
     ledger.note('NATS_STREAM_NAME', 'not-needed', 'the file names the streams');
   }
   if (collections.length === 0) throw missing('no collection is named');
+  for (const [index, one] of collections.entries()) noteShared(ledger, one, collections.slice(0, index));
   return collections;
+}
+
+/** The tokens of two collections in one place: the newest of them says nothing about the other collection. */
+function noteShared(ledger: Ledger, { tokens, option }: NatsCollection, others: readonly NatsCollection[]): void {
+  const { database, collection } = tokens;
+  const other = others.find((one) => one.tokens.database === database && one.tokens.collection === collection);
+  if (other === undefined) return;
+  const reason = `shares the tokens in ${database}.${collection} with ${other.database}.${other.collection}: which token is whose cannot be told`;
+  ledger.remark(option, 'not-supported', reason);
 }
 
 function fromFile(ledger: Ledger, option: string): NatsCollection {

@@ -32,6 +32,9 @@ const VARIABLES =
     ' ',
   );
 
+const DEFAULT_ADDRESS = '127.0.0.1:8080';
+/** Not the connector's: our own, for an address that other machines can reach. */
+const TOKEN = 'SLUICE_TOKEN';
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KNOWN: Readonly<Record<string, Known>> = {
   CONFIG_FILE: ['not-needed', 'the file that was read'],
@@ -50,7 +53,7 @@ export async function importNatsConnector(
   const ledger = new Ledger({ ...flatten(readYaml(yaml)), ...Object.fromEntries(variables) });
   const vault = new Vault();
   const given = either(ledger, 'connector.mongo.uri', 'MONGO_URI', 'source.mongodb.uri') ?? 'mongodb://127.0.0.1:27017';
-  const fromEnv = ledger.text('connector.mongo.uri') === undefined && ledger.has('MONGO_URI');
+  const fromEnv = ledger.text('MONGO_URI') !== undefined;
   const uri = fromEnv
     ? vault.keep('MONGO_URI', 'MongoDB connection string', '\u0024{env:MONGO_URI}')
     : vault.uri(given);
@@ -64,7 +67,7 @@ export async function importNatsConnector(
     noteToken(ledger, collection, token, readToken !== undefined);
     pipelines[names[index] as string] = pipelineOf(collection, { uri, servers, token, lease });
   }
-  const http = httpOf(ledger, vault);
+  const http = httpOf(ledger, vault, (env[TOKEN] ?? '') !== '');
   const log = logOf(ledger);
   ledger.noteKnown(KNOWN);
   const notes = names.flatMap(notesFor);
@@ -102,7 +105,7 @@ function pipelineOf(
     ...servers,
     stream,
     subject: `${stream}.{op}`,
-    createStream: { subjects: [`${stream}.*`] },
+    createStream: { subjects: [`${stream}.*`], addSubjects: true },
     allowDiscardOld: true,
     messageIdPrefix: '',
     headers: { enabled: false },
@@ -121,6 +124,10 @@ function notesFor(name: string): readonly YamlNote[] {
     {
       path: [...nats, 'allowDiscardOld'],
       text: 'The connector makes streams that drop their oldest messages when they are full.',
+    },
+    {
+      path: [...nats, 'createStream', 'addSubjects'],
+      text: 'A stream of the connector gets subjects for the records of Sluice (owner).',
     },
     { path: [...nats, 'messageIdPrefix'], text: 'Nats-Msg-Id is the resume token alone.' },
     {
@@ -144,37 +151,36 @@ function noteToken(
   ledger.remark(option, wasRead ? 'mapped' : 'changed', `${reason}: starts now`, path);
 }
 
-/** The setting of the file, or else of the environment. */
+/** The setting of the environment, or else of the file. */
 function either(ledger: Ledger, option: string, variable: string, to: string): string | undefined {
-  const value = ledger.text(option);
-  ledger.mapped(option, to);
-  if (value === undefined) ledger.mapped(variable, to);
-  else ledger.note(variable, 'not-needed', `${option} decides`);
-  return value ?? ledger.text(variable);
+  const value = ledger.text(variable);
+  ledger.mapped(variable, to);
+  if (value === undefined) ledger.mapped(option, to);
+  else ledger.note(option, 'not-needed', `${variable} decides`);
+  return value ?? ledger.text(option);
 }
 
-function httpOf(ledger: Ledger, vault: Vault): Readonly<Record<string, unknown>> {
+/**
+ * Where to listen. The connector answers everybody who reaches its address; here an address that other machines can
+ * reach needs a token, so without one only this machine gets an answer.
+ */
+function httpOf(ledger: Ledger, vault: Vault, hasToken: boolean): Readonly<Record<string, unknown>> {
   const to = 'http.listen';
   const option = ledger.has('connector.server.addr') ? 'connector.server.addr' : 'connector.addr';
-  const address = either(ledger, option, 'SERVER_ADDR', to);
-  const port = ledger.text('HTTP_PORT');
-  if (address !== undefined) ledger.note('HTTP_PORT', 'not-needed', 'the address decides');
-  else ledger.note('HTTP_PORT', 'changed', 'on this machine only: another address needs http.token', to);
-  const [, host = '', given = '8080'] = /^(.*?):?(\d+)$/.exec(address ?? `127.0.0.1:${port ?? '8080'}`) ?? [];
+  const address = either(ledger, option, 'SERVER_ADDR', to) ?? DEFAULT_ADDRESS;
+  ledger.mapped('HTTP_PORT', to, 'in place of the port of the address');
+  const [, host = '', given = '8080'] = /^(.*):(\d+)$/.exec(address) ?? [];
+  const port = ledger.text('HTTP_PORT') ?? given;
   const name = host === '' ? '0.0.0.0' : host;
-  if (/^(127\.|localhost$|\[?::1\]?$)/.test(name)) return { listen: `${name}:${given}` };
-  const token = vault.keep(
-    'SLUICE_TOKEN',
-    'token for the HTTP endpoint, 16 characters or more',
-    '\u0024{env:SLUICE_TOKEN}',
-  );
-  ledger.remark(
-    'server address',
-    'changed',
-    'other machines can reach it, so requests must carry a token',
-    'http.token',
-  );
-  return { listen: `${name}:${given}`, token };
+  if (/^(127\.|localhost$|\[::1\]$)/.test(name)) return { listen: `${name}:${port}` };
+  if (!hasToken) {
+    const reason = `listens on this machine only: for other machines set SLUICE_TOKEN, and send it with requests`;
+    ledger.remark('server address', 'changed', reason, to);
+    return { listen: `127.0.0.1:${port}` };
+  }
+  ledger.remark('server address', 'changed', 'requests must carry the token in SLUICE_TOKEN', 'http.token');
+  const meaning = 'token for the HTTP endpoint, 16 characters or more';
+  return { listen: `${name}:${port}`, token: vault.keep(TOKEN, meaning, `\u0024{env:${TOKEN}}`) };
 }
 
 function logOf(ledger: Ledger): Readonly<Record<string, unknown>> | undefined {

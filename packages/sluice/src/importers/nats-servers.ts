@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.ts';
 import type { Vault } from './vault.ts';
 
-const OPTIONS = ['connector.nats.url', 'NATS_URL', 'NATS_SERVER_URL'] as const;
+const OPTIONS = ['NATS_URL', 'NATS_SERVER_URL', 'connector.nats.url'] as const;
 const DEFAULT_URL = 'nats://127.0.0.1:4222';
 
 /** The settings of the sink that say how to reach NATS: servers, login, TLS. A login in the address is taken out of it. */

@@ -25,12 +25,12 @@ test('what is right', () => {
   assert.deepEqual(history('exactly-once', 'insert 9', 'delete').documents.size, 0);
   assert.deepEqual(history('exactly-once', 'row 3', 'drop', 'insert 1').violations, []);
   assert.deepEqual(history('exactly-once', 'row 3', 'restart', 'update 4').violations, []);
+  assert.deepEqual(history('exactly-once', 'delete', 'row 3', 'update 4').violations, []);
 });
 
 test('what is wrong', () => {
   const wrong: readonly (readonly string[])[] = [
     ['update 4'],
-    ['delete'],
     ['row 3', 'row 3'],
     ['insert 1', 'row 1'],
     ['row 3', 'update 3'],

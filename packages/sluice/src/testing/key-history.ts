@@ -27,7 +27,7 @@ interface KeyState {
 /**
  * Follows what a sink was given of a snapshot and of the changes beside it, and says what is wrong. A key begins with a
  * row or an insert; every change then raises the counter by one; a row does not come behind anything else of its key.
- * With at-least-once the first record of a key after a restart may repeat what was there, and nothing may be skipped.
+ * A delete of what never came does no harm. With at-least-once the first record of a key after a restart may repeat what was there, and nothing may be skipped.
  */
 export class KeyHistory {
   readonly violations: string[] = [];
@@ -69,6 +69,7 @@ export class KeyHistory {
     }
     const name = `${namespace} ${key}`;
     const known = this.#keys.get(name);
+    if (op === 'delete' && known === undefined) return;
     const wrong = this.#wrong(record, known);
     if (wrong !== undefined) this.violations.push(`${op} ${record.n ?? ''} of ${name}: ${wrong}`);
     if (op === 'snapshot') this.#rows += 1;

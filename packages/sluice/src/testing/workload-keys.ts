@@ -74,7 +74,7 @@ export class WorkloadKeys {
   }
 
   rememberPreloaded(): void {
-    this.#states.fill({ n: 1, alive: true });
+    for (const key of this.#states.keys()) this.#states[key] = { n: 1, alive: true };
   }
 
   /**

@@ -22,32 +22,36 @@ import { behindNow, documentsOf, isCopied } from '../snapshot-bed.ts';
 
 const LIMIT = { timeout: 240_000 };
 const DOCUMENTS = 20_000;
-const KILLS_IN_THE_COPY = 8;
-const KILLS_BEHIND_IT = 2;
+const MANY = { inCopy: 8, behind: 2 };
+const FEW = { inCopy: 3, behind: 1 };
 /** Slow enough that the copy outlives its kills. */
 const SLOW = { mode: 'initial', chunkBytes: '64KiB', maxRowsPerSecond: 4_000 };
 
 type Bed = Pick<PipelineBed, 'url' | 'name' | 'start' | 'waitFor' | 'configure'>;
 
 /** Starts and kills the pipeline until the copy has been interrupted often enough, and a few times behind it. */
-async function killRepeatedly(bed: Bed, random: Random, afterKill: (kill: number) => Promise<void> = async () => {}) {
+async function killRepeatedly(
+  bed: Bed,
+  { random, wanted }: { readonly random: Random; readonly wanted: typeof MANY },
+  afterKill: (kill: number) => Promise<void> = async () => {},
+): Promise<number> {
   let [kills, inCopy, behind] = [0, 0, 0];
-  while (inCopy < KILLS_IN_THE_COPY || behind < KILLS_BEHIND_IT) {
+  while (inCopy < wanted.inCopy || behind < wanted.behind) {
     await using victim = bed.start();
     const first = await bed.waitFor(victim, ({ snapshot, state }) => snapshot !== undefined || state === 'running');
-    if (inCopy >= KILLS_IN_THE_COPY)
+    if (inCopy >= wanted.inCopy)
       await bed.waitFor(victim, (status) => status.snapshot === undefined || isCopied(status));
     // Some kills come as soon as there is anything, most at any time of the work.
     if (kills % 4 !== 0) await delay(random.next() * 500);
     const copying = (await fetchStatus(bed.url, bed.name))?.snapshot?.state === 'copying';
-    assert.ok(copying || inCopy >= KILLS_IN_THE_COPY, `the copy ended after ${inCopy} kills: ${JSON.stringify(first)}`);
+    assert.ok(copying || inCopy >= wanted.inCopy, `the copy ended after ${inCopy} kills: ${JSON.stringify(first)}`);
     await kill(victim);
     kills += 1;
     if (copying) inCopy += 1;
     else behind += 1;
     await afterKill(kills);
     // What is left may come at full speed.
-    if (inCopy === KILLS_IN_THE_COPY) await bed.configure({ snapshot: { ...SLOW, maxRowsPerSecond: 100_000 } });
+    if (inCopy === wanted.inCopy) await bed.configure({ snapshot: { ...SLOW, maxRowsPerSecond: 100_000 } });
   }
   return kills;
 }
@@ -99,11 +103,11 @@ function debeziumRecord({ key, value }: TopicRecord): SinkRecord | undefined {
 const changeRecord = ({ value }: TopicRecord) => sinkRecordOf(value as Buffer);
 
 const FORMATS = [
-  { format: { name: 'change', json: 'bson' }, recordOf: changeRecord },
-  { format: { name: 'debezium', documents: 'relaxed' }, recordOf: debeziumRecord },
+  { format: { name: 'change', json: 'bson' }, recordOf: changeRecord, wanted: MANY },
+  { format: { name: 'debezium', documents: 'relaxed' }, recordOf: debeziumRecord, wanted: FEW },
 ];
 
-for (const { format, recordOf } of FORMATS) {
+for (const { format, recordOf, wanted } of FORMATS) {
   test(
     `exactly once, ${format.name}: a snapshot of documents that change, killed again and again`,
     LIMIT,
@@ -115,7 +119,7 @@ for (const { format, recordOf } of FORMATS) {
       await using bed = await pipelineBed({ mongo, brokers, delivery, sink: { format }, source: { snapshot: SLOW } });
       await using client = await MongoClient.connect(mongo);
       await using written = await startWriting({ uri: mongo, db: bed.db, seed: random.seed });
-      const kills = await killRepeatedly(bed, random);
+      const kills = await killRepeatedly(bed, { random, wanted });
       const writes = await written.stop();
       await finish(bed, client);
       const records = (await readTopic({ brokers }, bed.topic)).map(recordOf).filter((record) => record !== undefined);
@@ -123,7 +127,7 @@ for (const { format, recordOf } of FORMATS) {
       for (const record of records) history.take(record);
       t.diagnostic(`${kills} kills, ${writes} writes, ${history.rows} rows, ${records.length} records`);
       assertRight([history], await documentsOf(client, bed.db, ['items']));
-      assert.ok(writes > 3_000, `only ${writes} writes`);
+      assert.ok(writes > 1_000, `only ${writes} writes`);
       assert.ok(history.rows > DOCUMENTS / 2, `only ${history.rows} rows`);
     },
   );
@@ -174,7 +178,7 @@ test('at least once: only what was in flight comes again, with collections that 
     if (kills === 3) await preloadKeys({ ...others, collections: ['reborn'] });
     if (kills === 4) await db.renameCollection('aside', 'late');
   };
-  const kills = await killRepeatedly(bed, random, afterKill);
+  const kills = await killRepeatedly(bed, { random, wanted: MANY }, afterKill);
   const writes = await written.stop();
   await finish(bed, client);
   const events = bsonDocuments(await readFile(bed.output));

@@ -66,7 +66,7 @@ test('a lost position stops the pipeline with what was lost and what to do', { t
     assert.equal(exit.code, 3, sluice.stderr);
     assert.match(sluice.stderr, /mongodb\.position-lost/);
     assert.match(sluice.stderr, /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/, 'it names times');
-    assert.match(sluice.stderr, /startAt/, 'it names a choice');
+    assert.match(sluice.stderr, /onPositionLost: resnapshot/, 'it names a choice');
     assert.deepEqual(
       (await lines(bed)).map(({ fullDocument }) => fullDocument?._id),
       [1],

@@ -155,7 +155,10 @@ test('resnapshot: everything is copied again, and the target loses what was dele
   ]);
   for (const name of COLLECTIONS) {
     const ended = target.ops.indexOf(`snapshotEnd ${name}`);
-    assert.ok(target.ops.lastIndexOf(`snapshot ${name}`) < ended, `${target.ops}: the end comes behind the rows`);
+    assert.ok(
+      target.ops.lastIndexOf(`snapshot ${name}`) < ended,
+      `${target.ops.join()}: the end comes behind the rows`,
+    );
   }
   await using third = bed.start({ onPositionLost: 'resnapshot' });
   const again = await third.waitFor(({ state }) => state === 'running');

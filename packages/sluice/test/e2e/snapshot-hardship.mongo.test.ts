@@ -72,7 +72,9 @@ test('a copy lasts longer than the oplog holds', LIMIT, async (t) => {
   await using mongo = await startMongo({ oplogSizeMb: 1 });
   let times = 0;
   await copyThrough({
-    ...{ mongo: mongo.uri, seed, keys: 4_000 },
+    mongo: mongo.uri,
+    seed,
+    keys: 4_000,
     source: { snapshot: { mode: 'initial', maxRowsPerSecond: 400, chunkBytes: '64KiB' } },
     // A slow sink beside the slow copy.
     before: () => delay(20),
@@ -89,7 +91,10 @@ test('a part that the server no longer keeps is read again', LIMIT, async (t) =>
   await using mongo = await startMongo({ args: ['--setParameter', 'minSnapshotHistoryWindowInSeconds=1'] });
   let batches = 0;
   const bed = await copyThrough({
-    ...{ mongo: mongo.uri, seed, keys: 6_000, inFlightBytes: 256 * 1024 },
+    mongo: mongo.uri,
+    seed,
+    keys: 6_000,
+    inFlightBytes: 256 * 1024,
     source: { snapshot: { mode: 'initial', chunkBytes: '64KiB', inFlightBytes: '128KiB', maxRowsPerSecond: 3_000 } },
     // It stands still for longer than the server remembers.
     before: () => ([5, 15, 25].includes(batches++) ? delay(2_500) : undefined),
@@ -104,7 +109,9 @@ test('the primary steps down during a copy', LIMIT, async (t) => {
   const { seed } = testRandom(t);
   await using mongo = await startMongo({ members: 3 });
   await copyThrough({
-    ...{ mongo: mongo.uri, seed, keys: 6_000 },
+    mongo: mongo.uri,
+    seed,
+    keys: 6_000,
     source: { snapshot: { mode: 'initial', maxRowsPerSecond: 1_000 }, serverSelectionTimeout: '2s' },
     async meanwhile(running) {
       await running.waitFor((status) => rowsOf(status) > 1_000);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MongoClient } from 'mongodb';
+import { BSON, type Document, MongoClient } from 'mongodb';
 import { SluiceError } from '../../core/failure.ts';
+import { readNatsConnectorRecording } from '../../testing/nats-connector-recording.ts';
 import { testMongo } from '../../testing/servers/mongo.ts';
 import { readNewestToken } from './newest-token.ts';
 
@@ -10,11 +11,17 @@ test('the newest token is the last in the order of the stream', async () => {
   const place = { database: 'newest_token', collection: 'tokens' };
   const signal = AbortSignal.timeout(20_000);
   await using client = new MongoClient(uri);
-  const collection = client.db(place.database).collection<{ _id: unknown }>(place.collection);
+  const collection = client.db(place.database).collection(place.collection);
   await collection.drop().catch(() => {});
   assert.equal(await readNewestToken(uri, place, signal), undefined);
-  for (const end of ['02', '0A', '03']) await collection.insertOne({ _id: { _data: `82${end}` } });
+  // Of several instances one may save an older token later; what is not a token is passed over.
+  for (const end of ['02', '0A', '03']) await collection.insertOne({ value: `82${end}` });
+  await collection.insertOne({ value: 7 });
   assert.equal(await readNewestToken(uri, place, signal), '820A');
+  const [recorded] = readNatsConnectorRecording().collections;
+  await collection.insertOne(BSON.EJSON.parse(recorded?.lastToken ?? '') as Document);
+  const lastId = recorded?.messages.at(-1)?.headers['Nats-Msg-Id'];
+  assert.equal(await readNewestToken(uri, place, signal), lastId);
   await collection.drop();
 });
 

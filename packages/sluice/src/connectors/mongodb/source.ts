@@ -112,6 +112,7 @@ class MongodbSource implements Source {
       settings: config.snapshot,
       emptyMeansAll: deployment.kind !== 'sharded',
       position: loss === undefined ? from?.position : undefined,
+      sinkMayBeAhead: from !== undefined || loss !== undefined,
       adopts: ({ db, coll }) => config.snapshot.mode !== 'never' && scopeIncludes(scope, db, coll),
       progress: this.#progress,
       logger: context.logger,

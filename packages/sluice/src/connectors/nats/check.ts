@@ -134,9 +134,7 @@ function batches(stream: StreamConfig, client: NatsClient): readonly Finding[] {
     return [{ check, level: 'ok', message: 'batches are stored atomically' }];
   }
   const why = hasAtomicBatches(client) ? 'the stream does not allow them' : 'the servers are older than 2.12.1';
-  const fix = hasAtomicBatches(client)
-    ? `Set allow_atomic on the stream (nats stream edit ${stream.name} --allow-batch).`
-    : 'Update the servers.';
+  const fix = hasAtomicBatches(client) ? `Set \`allow_atomic\` on the stream "${stream.name}".` : 'Update the servers.';
   return [{ check, level: 'warning', message: `no atomic batches, which makes writing slower: ${why}`, fix }];
 }
 

@@ -1,6 +1,7 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, errors, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { SluiceError } from '../../core/failure.ts';
+import { answeringServer } from './answering-server.ts';
 import { failureOf, type NatsPhase } from './classify.ts';
 import type { NatsConnectionConfig } from './config.ts';
 import { connectionOptions } from './connection-options.ts';
@@ -48,7 +49,10 @@ export class NatsClient implements AsyncDisposable {
   static async open(config: NatsConnectionConfig, signal: AbortSignal): Promise<NatsClient> {
     try {
       signal.throwIfAborted();
-      const connection = await unlessAborted(connect(await connectionOptions(config)), signal);
+      const options = await connectionOptions(config);
+      const probe = { silent: config.tls?.handshakeFirst === true, timeoutMs: options.timeout ?? 0, signal };
+      const server = await answeringServer(config.servers, probe);
+      const connection = await unlessAborted(connect({ ...options, servers: server }), signal);
       const manager = await jetstreamManager(connection, { timeout: config.requestTimeout, checkAPI: false });
       const client = new NatsClient(connection, manager, config.requestTimeout);
       if (client.isAtLeast(...OLDEST_SERVER)) return client;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { byteSize, duration, filePath, secretString, wholeNumber } from '../../settings/scalars.ts';
 import { isSubjectFilter, isSubjectTemplate } from './subject-template.ts';
 
-const SERVER = /^((nats|tls):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?\/?$/;
+const SERVER = /^((nats|tls):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?$/;
 
 /** An atomic batch holds 1000 messages, and one of them is the checkpoint. */
 const MOST_RECORDS = 999;
@@ -83,7 +83,7 @@ const connection = {
   servers: z
     .array(z.string().regex(SERVER, 'must be a server as `host:port` or `nats://host:port`, without a login'))
     .min(1, 'must name at least one server')
-    .describe('Servers to start from, as `host:port`.'),
+    .describe('Servers, as `host:port`; the first that answers is used.'),
   name: z.string().min(1).max(200).default('sluice').describe('Name of this client in the monitoring of the servers.'),
   login: login.optional(),
   tls,

@@ -16,14 +16,13 @@ const CONNECT_LIMIT_MS = 10_000;
 const PING_EVERY_MS = 10_000;
 
 /**
- * How the client library connects. Files are read anew at each call, so that renewed ones are taken up; secrets are
+ * How the client library connects, apart from the server. Files are read anew at each call, so that renewed ones are taken up; secrets are
  * revealed here only. A lost connection stays lost: what was sent over it may have been dropped while later messages
  * arrive, so the pipeline opens a new one and finds out. Throws `config` errors for unreadable files.
  */
 export async function connectionOptions(config: NatsConnectionConfig): Promise<ConnectionOptions> {
-  const { servers, name, login, tls, requestTimeout } = config;
+  const { name, login, tls, requestTimeout } = config;
   return {
-    servers: servers.map((server) => server.replace(/\/$/, '')),
     name,
     timeout: Math.min(CONNECT_LIMIT_MS, requestTimeout),
     reconnect: false,
@@ -35,18 +34,14 @@ export async function connectionOptions(config: NatsConnectionConfig): Promise<C
 }
 
 async function loginOptions(login: LoginConfig): Promise<ConnectionOptions> {
-  switch (login.method) {
-    case 'password':
-      return { user: login.username, pass: login.password.reveal() };
-    case 'token':
-      return { token: login.token.reveal() };
-    case 'nkey':
-      return { authenticator: guarded(() => nkeyAuthenticator(Buffer.from(login.seed.reveal().trim()))) };
-    case 'creds': {
-      const creds = await read(login.file, 'login.file');
-      return { authenticator: guarded(() => credsAuthenticator(creds)) };
-    }
+  if (login.method === 'password') return { user: login.username, pass: login.password.reveal() };
+  if (login.method === 'token') return { token: login.token.reveal() };
+  if (login.method === 'nkey') {
+    const seed = Buffer.from(login.seed.reveal().trim());
+    return { authenticator: guarded(() => nkeyAuthenticator(seed)) };
   }
+  const creds = await read(login.file, 'login.file');
+  return { authenticator: guarded(() => credsAuthenticator(creds)) };
 }
 
 /** The library tells about a malformed seed only when it logs in, with words that are not for operators. */

@@ -20,7 +20,7 @@ const VERSION_LINE = 'NATS/1.0\r\n';
 /** One header as a line. Control characters, which would end it, are percent-encoded. */
 export function headerLine(name: string, value: string | number): string {
   const text = String(value).replaceAll(
-    /[\0-\x1f\x7f]/g,
+    /\p{Cc}/gu,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   );
   return `${name}: ${text}\r\n`;

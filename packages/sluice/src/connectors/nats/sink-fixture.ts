@@ -108,5 +108,5 @@ export async function withStreams<T>(
 
 /** Creates a stream the way somebody else would. */
 export function addStream(servers: readonly string[], config: Partial<StreamConfig> & { name: string }) {
-  return withStreams(servers, (manager) => manager.streams.add({ discard: 'new', ...config } as StreamConfig));
+  return withStreams(servers, (manager) => manager.streams.add({ discard: 'new', ...config }));
 }

@@ -5,6 +5,8 @@ import { isCoveredBy } from './subject-template.ts';
 
 const NANOS_PER_MS = 1_000_000;
 
+type Setting = string | number;
+
 /** Why a stream cannot be used. */
 export interface StreamProblem {
   /** Completes "the stream …". */
@@ -40,7 +42,7 @@ function lossProblems(stream: StreamConfig, config: NatsSinkConfig): readonly St
   if (stream.max_age > 0 && stream.allow_msg_ttl !== true) {
     problems.push({
       message: 'removes messages by age and lets none be exempt, so records of Sluice would vanish',
-      fix: `nats stream edit ${name} --allow-msg-ttl, or remove \`max_age\`.`,
+      fix: `Set \`allow_msg_ttl\` on the stream "${name}", or remove its \`max_age\`.`,
     });
   }
   return problems;
@@ -60,7 +62,7 @@ function subjectProblems(stream: StreamConfig, config: NatsSinkConfig): readonly
 
 function settingProblems(stream: StreamConfig, { createStream }: NatsSinkConfig): readonly StreamProblem[] {
   const ms = (nanos: number) => nanos / NANOS_PER_MS;
-  const compared: readonly [name: string, wanted: unknown, found: unknown][] = [
+  const compared: readonly [name: string, wanted: Setting | undefined, found: Setting][] = [
     ['replicas', createStream.replicas, stream.num_replicas],
     ['storage', createStream.storage, stream.storage],
     ['retention', createStream.retention, stream.retention],

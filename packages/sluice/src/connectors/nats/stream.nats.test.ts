@@ -25,8 +25,13 @@ async function configOf(servers: readonly string[], stream: string) {
 test('a missing stream is created with what the settings say, and fits from then on', async () => {
   const servers = await testNats();
   const createStream = {
-    ...{ storage: 'memory', retention: 'workqueue', duplicateWindow: '30s', maxBytes: '1MiB', maxMessages: 1000 },
-    ...{ maxAge: '1h', replicas: 1 },
+    storage: 'memory',
+    retention: 'workqueue',
+    duplicateWindow: '30s',
+    maxBytes: '1MiB',
+    maxMessages: 1000,
+    maxAge: '1h',
+    replicas: 1,
   };
   const settings = settingsFor(servers, { createStream });
   for (let time = 0; time < 2; time++) await (await openSink(settings))[Symbol.asyncDispose]();
@@ -35,8 +40,14 @@ test('a missing stream is created with what the settings say, and fits from then
   assert.deepEqual(
     { storage, retention, duplicate_window, max_bytes, max_msgs, max_age, discard, allow_atomic },
     {
-      ...{ storage: 'memory', retention: 'workqueue', duplicate_window: 30e9, max_bytes: 1_048_576, max_msgs: 1000 },
-      ...{ max_age: 3600e9, discard: 'new', allow_atomic: true },
+      storage: 'memory',
+      retention: 'workqueue',
+      duplicate_window: 30e9,
+      max_bytes: 1_048_576,
+      max_msgs: 1000,
+      max_age: 3600e9,
+      discard: 'new',
+      allow_atomic: true,
     },
   );
   assert.ok(config.subjects.includes(`${settings.stream}.*.*.*`));
@@ -68,11 +79,11 @@ test('with the default subject, those of a collection are added when its first e
 test('streams that would lose events are refused', async () => {
   const servers = await testNats();
   const cases: [Partial<StreamConfig>, RegExp, object?][] = [
-    [{ discard: 'old' as StreamConfig['discard'] }, /removes its oldest[^]*--discard new/],
-    [{ discard: 'old' as StreamConfig['discard'] }, /checkpoint/, { allowDiscardOld: true, delivery: 'exactly-once' }],
+    [{ discard: 'old' }, /removes its oldest[^]*--discard new/],
+    [{ discard: 'old' }, /checkpoint/, { allowDiscardOld: true, delivery: 'exactly-once' }],
     [{ no_ack: true }, /no acknowledgements/],
-    [{ retention: 'interest' as StreamConfig['retention'] }, /retention: interest/],
-    [{ max_age: 3600e9 }, /by age[^]*allow-msg-ttl/],
+    [{ retention: 'interest' }, /retention: interest/],
+    [{ max_age: 3600e9 }, /by age[^]*allow_msg_ttl/],
   ];
   for (const [config, pattern, more] of cases) {
     const settings = settingsFor(servers, more as Record<string, unknown>);
@@ -83,7 +94,7 @@ test('streams that would lose events are refused', async () => {
   const settings = settingsFor(servers, { allowDiscardOld: true });
   const { stream } = settings;
   const subjects = [`${stream}.>`, `sluice.${stream}.>`];
-  await addStream(servers, { name: stream, subjects, discard: 'old' as StreamConfig['discard'] });
+  await addStream(servers, { name: stream, subjects, discard: 'old' });
   await (await openSink(settings))[Symbol.asyncDispose]();
 });
 
@@ -109,14 +120,24 @@ test('doctor: before and after the first start', async () => {
   const servers = await testNats();
   const settings = settingsFor(servers);
   assert.deepEqual(await check(settings), [
-    ...['nats.reachable ok', 'nats.jetstream ok', 'nats.permissions ok', 'nats.stream ok'],
-    ...['nats.durability warning', 'nats.max-payload warning'],
+    'nats.reachable ok',
+    'nats.jetstream ok',
+    'nats.permissions ok',
+    'nats.stream ok',
+    'nats.durability warning',
+    'nats.max-payload warning',
   ]);
   assert.ok((await check({ ...settings, createStream: { enabled: false } })).includes('nats.stream error'));
   await (await openSink(settings))[Symbol.asyncDispose]();
   assert.deepEqual(await check(settings), [
-    ...['nats.reachable ok', 'nats.jetstream ok', 'nats.permissions ok', 'nats.stream ok', 'nats.durability warning'],
-    ...['nats.atomic-batches ok', 'nats.duplicate-window ok', 'nats.max-payload warning'],
+    'nats.reachable ok',
+    'nats.jetstream ok',
+    'nats.permissions ok',
+    'nats.stream ok',
+    'nats.durability warning',
+    'nats.atomic-batches ok',
+    'nats.duplicate-window ok',
+    'nats.max-payload warning',
   ]);
 });
 
@@ -124,7 +145,7 @@ test('doctor: a stream that does not fit, a user without rights, no server', asy
   const servers = await testNats();
   const settings = settingsFor(servers);
   const { stream } = settings;
-  await addStream(servers, { name: stream, subjects: [`${stream}.>`], discard: 'old' as StreamConfig['discard'] });
+  await addStream(servers, { name: stream, subjects: [`${stream}.>`], discard: 'old' });
   const found = await check(settings);
   assert.equal(found.filter((finding) => finding === 'nats.stream error').length, 2);
   assert.ok(found.includes('nats.atomic-batches warning'));

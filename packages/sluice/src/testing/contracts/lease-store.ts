@@ -62,7 +62,10 @@ export function leaseStoreContract(name: string, fixture: () => Promise<LeaseSto
 
   contract('a release lets the next one in at once, with a higher epoch', async ({ open }, partition) => {
     await using store = await open();
-    await store.release(granted(await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal), a, LONG_MS), signal);
+    await store.release(
+      granted(await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal), a, LONG_MS),
+      signal,
+    );
     const next = await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
     assert.equal(granted(next, b, LONG_MS).epoch, 2);
   });
@@ -107,14 +110,17 @@ export function leaseStoreContract(name: string, fixture: () => Promise<LeaseSto
     granted(await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal), a, LONG_MS);
   });
 
-  contract('the lease of a holder that has ended is taken in its stead, a later one is not', async ({ open }, partition) => {
-    await using store = await open();
-    const { epoch } = await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal);
-    const next = await store.take({ partition, holder: b, ttlMs: LONG_MS, insteadOf: epoch }, signal);
-    assert.equal(granted(next, b, LONG_MS).epoch, epoch + 1);
-    const late = await store.take({ partition, holder: instance('c:3'), ttlMs: LONG_MS, insteadOf: epoch }, signal);
-    granted(late, b, LONG_MS);
-  });
+  contract(
+    'the lease of a holder that has ended is taken in its stead, a later one is not',
+    async ({ open }, partition) => {
+      await using store = await open();
+      const { epoch } = await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal);
+      const next = await store.take({ partition, holder: b, ttlMs: LONG_MS, insteadOf: epoch }, signal);
+      assert.equal(granted(next, b, LONG_MS).epoch, epoch + 1);
+      const late = await store.take({ partition, holder: instance('c:3'), ttlMs: LONG_MS, insteadOf: epoch }, signal);
+      granted(late, b, LONG_MS);
+    },
+  );
 
   contract('partitions do not see each other', async ({ open }, partition) => {
     await using store = await open();

@@ -50,7 +50,7 @@ export async function makeNatsSecurity(
       const users = `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }`;
       return { ...none, seed: seedOf(user), lines: [...lines, users] };
     }
-    case 'creds': {
+    default: {
       const { credsFile, config } = await operatorMode(dir);
       return { ...none, credsFile, lines: [...lines, ...config] };
     }

@@ -39,6 +39,11 @@ export interface AlignerOptions {
   readonly keyOrder: KeyOrder;
   /** Whether a collection that is renamed to `namespace` belongs to the stream and has to be copied. */
   readonly adopts: (namespace: { readonly db: string; readonly coll: string }) => boolean;
+  /**
+   * The sink may hold rows that `state` does not know of, which it was given before a crash. A row of a document that is
+   * gone by now does not come again, so deletes pass also where the copy has yet to come.
+   */
+  readonly sinkMayBeAhead?: boolean | undefined;
 }
 
 /** A chunk that has been read and waits at its anchor. */
@@ -227,6 +232,7 @@ export class Aligner {
       const copy = run.collections.get(formatNamespace(event.namespace));
       if (copy === undefined || copy.mode === 'pass' || isCopied(copy)) return true;
       const key = keyOf(event);
+      if (event.op === 'delete' && this.#options.sinkMayBeAhead === true) return true;
       return key === undefined || !remains(copy, key, this.#options.keyOrder);
     });
     return { ...batch, events, bytes: sizeOf(events) };

@@ -38,6 +38,8 @@ export interface SnapshotStreamParts {
   readonly emptyMeansAll: boolean;
   /** Behind which position `changes` begin; undefined when they begin now or at a time. */
   readonly position: Position | undefined;
+  /** The sink may have been given more than the checkpoint says. */
+  readonly sinkMayBeAhead: boolean;
   /** Whether a collection that is renamed to this name has to be copied. */
   readonly adopts: (namespace: { readonly db: string; readonly coll: string }) => boolean;
   readonly progress: SnapshotProgress;
@@ -126,13 +128,14 @@ export class SnapshotStream {
   }
 
   async *#begin(): AsyncGenerator<SourceBatch, Aligner | undefined> {
-    const { changes, settings, emptyMeansAll, adopts, position } = this.#parts;
+    const { changes, settings, emptyMeansAll, adopts, position, sinkMayBeAhead } = this.#parts;
     const first = await changes.next();
     if (first.done === true) return undefined;
     const { state, prelude } = await this.#parts.begin(first.value, this.#server);
     const { parallelism, inFlightBytes: inFlightLimitBytes } = settings;
     const keyOrder = this.#keys.order;
-    const options = { state, position, parallelism, inFlightLimitBytes, emptyMeansAll, keyOrder, adopts };
+    const known = { state, position, sinkMayBeAhead, emptyMeansAll };
+    const options = { ...known, parallelism, inFlightLimitBytes, keyOrder, adopts };
     const aligner = new Aligner(options);
     this.#aligner = aligner;
     if (this.#parts.ends && !this.copying) this.#parts.progress.nothingToDo(Date.now());
