@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { BSON, type Document, MongoClient, type Timestamp } from 'mongodb';
+import { BSON, MongoClient, type Timestamp } from 'mongodb';
 import { type AnyDocument, write } from '../packages/sluice/src/testing/connect-writes.ts';
 import {
   NATS_CONNECTOR_RECORDING_FILE,
@@ -49,22 +49,32 @@ const FILE = `connector:
       collName: users
 `;
 
-const COLLECTIONS = [
-  { database: 'shop', collection: 'types', stream: 'ALL_TYPES', tokens: ['positions', 't'], images: 'whenAvailable' },
-  {
-    database: 'shop',
-    collection: 'orders.eu',
-    stream: 'EU',
-    tokens: ['resume-tokens', 'orders.eu'],
-    images: 'updateLookup',
-  },
-  { database: 'crm', collection: 'users', stream: 'USERS', tokens: ['resume-tokens', 'users'], images: 'updateLookup' },
-] as const;
+interface Plan {
+  readonly database: string;
+  readonly collection: string;
+  readonly stream: string;
+  /** Database and collection. */
+  readonly tokens: readonly [string, string];
+  /** The option with which the documents are read that it has looked up: those of the moment, or what has not changed since. */
+  readonly fullDocument: 'whenAvailable' | 'updateLookup';
+  /** The last operation. */
+  readonly last: string;
+}
 
-type Plan = (typeof COLLECTIONS)[number];
-
-/** The last operation on every collection. */
-const LAST = 'drop';
+const TYPES: Plan = {
+  database: 'shop',
+  collection: 'types',
+  stream: 'ALL_TYPES',
+  tokens: ['positions', 't'],
+  fullDocument: 'whenAvailable',
+  last: 'drop',
+};
+const LOOKED_UP = { fullDocument: 'updateLookup', last: 'delete' } as const;
+const COLLECTIONS: readonly Plan[] = [
+  TYPES,
+  { ...LOOKED_UP, database: 'shop', collection: 'orders.eu', stream: 'EU', tokens: ['resume-tokens', 'orders.eu'] },
+  { ...LOOKED_UP, database: 'crm', collection: 'users', stream: 'USERS', tokens: ['resume-tokens', 'users'] },
+];
 
 async function record(): Promise<void> {
   await using mongo = await startMongo();
@@ -120,8 +130,9 @@ async function healthOf(url: string) {
 async function writeAll(client: MongoClient, settled: () => Promise<void>): Promise<void> {
   await write(client, client.db('shop').collection<AnyDocument>('types'), settled);
   await settled();
-  const [orders, users] = [client.db('shop').collection('orders.eu'), client.db('crm').collection('users')];
-  for (const collection of [orders, users]) {
+  await client.db(TYPES.database).collection(TYPES.collection).drop();
+  for (const plan of COLLECTIONS.filter((one) => one !== TYPES)) {
+    const collection = client.db(plan.database).collection(plan.collection);
     const _id = 1 as never;
     await collection.insertOne({ _id, name: 'Ada <a@b> & Søn' });
     await collection.updateOne({ _id }, { $set: { name: 'Grace', at: new Date(1_795_238_840_600) } });
@@ -131,8 +142,6 @@ async function writeAll(client: MongoClient, settled: () => Promise<void>): Prom
     await collection.deleteOne({ _id: 2 as never });
     await settled();
   }
-  for (const { database, collection } of COLLECTIONS) await client.db(database).collection(collection).drop();
-  await settled();
 }
 
 interface RecordParts {
@@ -142,9 +151,9 @@ interface RecordParts {
 }
 
 async function recordOne(plan: Plan, { client, start, servers }: RecordParts): Promise<RecordedCollection> {
-  const { database, collection, images, stream, tokens } = plan;
-  const options = { fullDocument: images, fullDocumentBeforeChange: 'whenAvailable' };
-  const isLast = (event: Buffer) => (BSON.deserialize(event) as Document)['operationType'] === LAST;
+  const { database, collection, fullDocument, last, stream, tokens } = plan;
+  const options = { fullDocument, fullDocumentBeforeChange: 'whenAvailable' };
+  const isLast = (event: Buffer) => BSON.deserialize(event)['operationType'] === last;
   const events = await readEvents(client, { database, collection, options, start, isLast });
   const messages = await readStream({ servers, stream });
   const [tokenDatabase, tokenCollection] = tokens;

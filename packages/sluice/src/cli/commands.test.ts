@@ -94,7 +94,7 @@ test('an unknown pipeline is a usage mistake', async () => {
 test('init writes a file that validates, and does not overwrite one', async () => {
   await using directory = await tempDir('cli');
   const options = { cwd: directory.path, env: { MONGO_URI: 'mongodb://localhost', SLUICE_CONFIG: '' } };
-  for (const sink of ['kafka', 'file', 'stdout']) {
+  for (const sink of ['kafka', 'nats', 'file', 'stdout']) {
     const file = `${sink}.yaml`;
     const written = await runSluice(['init', '--sink', sink, '--include', 'shop.*', '--output', file], options);
     assert.equal(written.code, 0, written.stderr);

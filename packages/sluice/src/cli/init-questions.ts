@@ -8,6 +8,7 @@ export interface GivenAnswers {
   readonly snapshot?: InitAnswers['snapshot'] | undefined;
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
+  readonly servers?: string | undefined;
   readonly pipeline?: string | undefined;
 }
 
@@ -18,6 +19,7 @@ const DEFAULTS: InitAnswers = {
   snapshot: 'initial',
   sink: 'stdout',
   brokers: ['localhost:9092'],
+  servers: ['localhost:4222'],
 };
 
 /** The answers without asking: what was given, else the defaults. */
@@ -29,6 +31,7 @@ export function answersOf(given: GivenAnswers): InitAnswers {
     snapshot: given.snapshot ?? DEFAULTS.snapshot,
     sink: given.sink ?? DEFAULTS.sink,
     brokers: given.brokers === undefined ? DEFAULTS.brokers : listOf(given.brokers),
+    servers: given.servers === undefined ? DEFAULTS.servers : listOf(given.servers),
   };
 }
 
@@ -44,11 +47,13 @@ export async function askFor(given: GivenAnswers): Promise<InitAnswers> {
       listOf(await ask(terminal, 'What to read (database.collection, * allowed)', DEFAULTS.include.join()));
     const snapshot =
       given.snapshot ?? (await askOne(terminal, 'Copy what is there already', ['initial', 'never', 'only']));
-    const sink = given.sink ?? (await askOne(terminal, 'Where to write', ['stdout', 'file', 'kafka']));
+    const sink = given.sink ?? (await askOne(terminal, 'Where to write', ['stdout', 'file', 'kafka', 'nats']));
     const needsBrokers = sink === 'kafka' && given.brokers === undefined;
     const brokers = needsBrokers ? await ask(terminal, 'Kafka brokers', DEFAULTS.brokers.join()) : given.brokers;
+    const needsServers = sink === 'nats' && given.servers === undefined;
+    const servers = needsServers ? await ask(terminal, 'NATS servers', DEFAULTS.servers.join()) : given.servers;
     const pipeline = given.pipeline ?? (await ask(terminal, 'Name of the pipeline', DEFAULTS.pipeline));
-    return answersOf({ mongoUriEnv, include, snapshot, sink, brokers, pipeline });
+    return answersOf({ mongoUriEnv, include, snapshot, sink, brokers, servers, pipeline });
   } finally {
     terminal.close();
   }

@@ -6,9 +6,11 @@ export interface InitAnswers {
   readonly include: readonly string[];
   /** What becomes of the documents that are there already. */
   readonly snapshot: 'initial' | 'never' | 'only';
-  readonly sink: 'kafka' | 'file' | 'stdout';
+  readonly sink: 'kafka' | 'nats' | 'file' | 'stdout';
   /** `host:port`; for Kafka. */
   readonly brokers: readonly string[];
+  /** `host:port`; for NATS. */
+  readonly servers: readonly string[];
 }
 
 /** The schema for editors, beside the configuration. */
@@ -72,6 +74,20 @@ const SINKS: Readonly<Record<InitAnswers['sink'], (answers: InitAnswers) => stri
         # tls: true
         # sasl: { mechanism: scram-sha-512, username: sluice, password: "\${env:KAFKA_PASSWORD}" }
 `,
+  nats: ({ servers }) => `    sink:
+      nats:
+        servers: ${JSON.stringify(servers)}
+        # Created if it does not exist; when it is full it refuses new messages and the pipeline waits.
+        stream: CDC
+        subject: "cdc.{db}.{coll}.{op}"
+        # change, document, debezium or cloudevents.
+        format: change
+        # exactly-once: each batch and its checkpoint together in the stream.
+        delivery: at-least-once
+        # createStream: { replicas: 3 }
+        # tls: true
+        # login: { method: creds, file: ./sluice.creds }
+`,
   file: () => `    sink:
       file:
         # One record per line. Relative paths start at the directory of this file.
@@ -88,6 +104,8 @@ const SINKS: Readonly<Record<InitAnswers['sink'], (answers: InitAnswers) => stri
 
 const DEAD_LETTERS: Readonly<Record<InitAnswers['sink'], string>> = {
   kafka: `      kafka: { topic: sluice.dead-letters }
+`,
+  nats: `      mongodb: { database: sluice, collection: dead-letters }
 `,
   file: `      file: { path: ./dead-letters.ndjson }
 `,

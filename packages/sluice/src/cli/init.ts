@@ -10,6 +10,7 @@ interface InitOptions {
   readonly snapshot?: InitAnswers['snapshot'] | undefined;
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
+  readonly servers?: string | undefined;
   readonly pipeline?: string | undefined;
   readonly output?: string | undefined;
   readonly force?: boolean | undefined;
@@ -38,8 +39,9 @@ export function initCommand(): Command {
         'only',
       ]),
     )
-    .addOption(new Option('--sink <name>', 'where to write').choices(['kafka', 'file', 'stdout']))
+    .addOption(new Option('--sink <name>', 'where to write').choices(['kafka', 'nats', 'file', 'stdout']))
     .option('--brokers <list>', 'Kafka brokers as host:port, separated by commas (localhost:9092)')
+    .option('--servers <list>', 'NATS servers as host:port, separated by commas (localhost:4222)')
     .option('--pipeline <name>', 'name of the pipeline (changes)')
     .option('-o, --output <file>', 'file to write; "-" prints it (default: the file of --config)')
     .option('--force', 'overwrite the file')

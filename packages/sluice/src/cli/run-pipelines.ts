@@ -5,6 +5,7 @@ import { createPipeline, DRAIN_TIMEOUT, type Pipeline } from '../engine/pipeline
 import { thisInstance } from '../engine/this-instance.ts';
 import { type HttpOptions, startHttp } from '../ops/http.ts';
 import { createMetrics } from '../ops/metrics.ts';
+import { natsConnectorHealth } from '../ops/nats-connector-health.ts';
 import type { Invocation, Outcome } from './action.ts';
 import { buildPipeline } from './build-pipeline.ts';
 import { EXIT, exitCodeOf, signalExitCode, worstExitCode } from './exit-code.ts';
@@ -48,7 +49,8 @@ export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> 
     onAbort: () => output.note('stopping at once'),
   });
   const statuses = () => pipelines.map((pipeline) => pipeline.status());
-  const endpoint = { metrics, logger: output.logger, pipelines: statuses, control: snapshotControl(pipelines) };
+  const health = from === 'nats-connector' ? natsConnectorHealth : undefined;
+  const endpoint = { metrics, logger: output.logger, pipelines: statuses, control: snapshotControl(pipelines), health };
   await using _http = invocation.options.http ? await openHttp(loaded, endpoint) : undefined;
   const ended = await runAll(pipelines, signals, output, statuses);
   if (invocation.options.quiet !== true) for (const status of ended) output.note(summary(status));

@@ -66,7 +66,8 @@ export function copiedText(snapshot: SnapshotStatus): string {
   const { state, collections } = snapshot;
   const rows = `${humanCount(snapshot.rows)} rows copied`;
   if (state === 'completed') return `${rows} of ${countOf(collections.length)}`;
-  const far = isUnfinished(snapshot) ? 'snapshot not finished' : 'snapshot cancelled';
+  const cancelled = snapshot.error === undefined ? 'snapshot cancelled' : `snapshot cancelled, ${snapshot.error}`;
+  const far = isUnfinished(snapshot) ? 'snapshot not finished' : cancelled;
   return `${rows}, ${far} (${[percentText(snapshot), collectionsText(snapshot)].filter((part) => part !== '').join(', ')})`;
 }
 

@@ -101,7 +101,7 @@ function pipelineSchema(registry: Registry) {
           '`resnapshot` goes on from now and copies everything again. `skip` goes on from now; what lies between is ' +
           'never delivered, and the gap is recorded.',
       ),
-    inFlightBytes: byteSize('32MiB', { min: '64KiB', max: '16GiB' }).describe(
+    inFlightBytes: byteSize('8MiB', { min: '64KiB', max: '16GiB' }).describe(
       'Most bytes of events between reading and acknowledgement; a single larger event still passes.',
     ),
     stallAfter: duration('60s', { min: '1s' }).describe(

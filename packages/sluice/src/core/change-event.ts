@@ -69,3 +69,11 @@ export interface ChangeEvent {
   /** Any other top-level field of the raw event, e.g. `lsid`, `txnNumber`, `to`, `collectionUUID`. */
   field(name: string): BsonValue | undefined;
 }
+
+/**
+ * When what the event says was so. A row's position is that of the stream where it was handed out; its own time is that of
+ * its version.
+ */
+export function clusterTimeOf(event: ChangeEvent): ClusterTime {
+  return event.op === 'snapshot' ? event.version.clusterTime : event.position.clusterTime;
+}

@@ -46,6 +46,8 @@ export interface SnapshotStatus {
   readonly waitsFor: 'stream' | 'replication' | 'rate-limit' | undefined;
   readonly startedAtMs: number;
   readonly endedAtMs: number | undefined;
+  /** Why it was cancelled, where nobody asked for that. */
+  readonly error: string | undefined;
   /** Documents and bytes handed on so far; over restarts too. */
   readonly rows: number;
   readonly bytes: number;
@@ -67,5 +69,5 @@ export interface Snapshots {
    * Carries a command out. It holds over a crash once a checkpoint with a state of at least the answered revision is
    * durable. Rejects with `config` errors: nothing matches, nothing runs, another snapshot is not finished.
    */
-  command(command: SnapshotCommand, signal: AbortSignal): Promise<SnapshotAnswer>;
+  command(command: SnapshotCommand): Promise<SnapshotAnswer>;
 }

@@ -122,7 +122,7 @@ class Attempt implements RunningAttempt {
     const { snapshots } = this.#parts.source;
     if (snapshots === undefined) throw noSnapshots(this.#options.definition.sourceName);
     const either = AbortSignal.any([signal, this.#signal]);
-    const { status, revision } = await snapshots.command(command, either);
+    const { status, revision } = await snapshots.command(command);
     while (this.#savedRevision < revision) {
       either.throwIfAborted();
       await this.#saved.wait(either);

@@ -1,4 +1,4 @@
-import { formatNamespace } from '../core/change-event.ts';
+import { clusterTimeOf, formatNamespace } from '../core/change-event.ts';
 import type { PartitionId } from '../core/checkpoint.ts';
 import type { DeadLetter, DeadLetterStore } from '../core/dead-letter.ts';
 import { SluiceError } from '../core/failure.ts';
@@ -22,7 +22,7 @@ export function toDeadLetter(rejection: Rejection, context: DeadLetterContext): 
     namespace: formatNamespace(event.namespace),
     op: event.op,
     key: context.describeKey(rejection),
-    clusterTime: event.position.clusterTime,
+    clusterTime: clusterTimeOf(event),
     code: rejection.error.code,
     reason: rejection.error.message,
     attempts: 1,

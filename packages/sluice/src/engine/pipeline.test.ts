@@ -407,6 +407,7 @@ const snapshotStatus: SnapshotStatus = {
   waitsFor: undefined,
   startedAtMs: 0,
   endedAtMs: undefined,
+  error: undefined,
   rows: 0,
   bytes: 0,
   estimatedRows: undefined,

@@ -1,7 +1,6 @@
 import type { JsonBuffer } from '../bson/json-buffer.ts';
 import { writeInt64, writeInteger } from '../bson/json-numbers.ts';
-import type { ChangeEvent, Namespace } from '../core/change-event.ts';
-import type { ClusterTime } from '../core/cluster-time.ts';
+import { type ChangeEvent, clusterTimeOf, type Namespace } from '../core/change-event.ts';
 import type { FormatIdentity } from './format-config.ts';
 
 const MAX_REMEMBERED = 4096;
@@ -43,7 +42,7 @@ export class DebeziumSource {
   write(output: JsonBuffer, event: ChangeEvent, transaction: DebeziumTransaction | undefined): void {
     const parts = this.#partsOf(event.namespace);
     const isSnapshot = event.op === 'snapshot';
-    const { t, i } = timeOf(event);
+    const { t, i } = clusterTimeOf(event);
     // A row has no time of its own: Debezium gives the second of the cluster time.
     const times = this.#timesOf(isSnapshot ? t * 1000 : event.sourceTimeMs);
     output.raw(this.#identity);
@@ -83,11 +82,6 @@ export class DebeziumSource {
     }
     return parts;
   }
-}
-
-/** The cluster time of the change, or that a row was read at: the stream may have gone on since then. */
-function timeOf(event: ChangeEvent): ClusterTime {
-  return event.op === 'snapshot' ? event.version.clusterTime : event.position.clusterTime;
 }
 
 function timeParts(ms: number): TimeParts {

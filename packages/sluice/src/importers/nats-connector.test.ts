@@ -59,6 +59,8 @@ test('each collection becomes a pipeline that continues behind its newest token'
   const { http, log, pipelines } = load(result);
   assert.deepEqual([http.listen, log.level], [{ host: '127.0.0.1', port: 8085 }, 'warn']);
   const [orders, users] = pipelines;
+  // Names say all that tells collections apart, so that they stay when the file changes.
+  assert.deepEqual(result.pipelines, ['shop-orders-ORD', 'shop-users']);
   assert.deepEqual(orders?.source.config['startAt'], { token: TOKEN });
   assert.equal(users?.source.config['startAt'], 'now');
   assert.deepEqual([orders?.sink.config['stream'], orders?.sink.config['subject']], ['ORD', 'ORD.{op}']);
@@ -108,10 +110,39 @@ test('the environment fills what the file leaves open', async () => {
   );
 });
 
-test('an address that other machines can reach asks for a token', async () => {
-  const result = await importNatsConnector(FILE.replace('127.0.0.1:8085', ':8085'), { env: {} });
-  assert.match(result.yaml ?? '', /listen: 0\.0\.0\.0:8085\n {2}token: \$\{env:SLUICE_TOKEN\}/);
-  assert.equal(result.report.at(-1)?.outcome, 'changed');
+test("other machines get an answer only with a token of one's own", async () => {
+  const file = FILE.replace('127.0.0.1:8085', ':8085');
+  const alone = await importNatsConnector(file, { env: {} });
+  assert.deepEqual(load(alone).http, { listen: { host: '127.0.0.1', port: 8085 }, token: undefined });
+  const remark = alone.report.at(-1);
+  assert.deepEqual([remark?.outcome, remark?.to], ['changed', 'http.listen']);
+  assert.match(remark?.reason ?? '', /SLUICE_TOKEN/);
+  const open = await importNatsConnector(file, { env: { SLUICE_TOKEN: CANARY } });
+  assert.match(open.yaml ?? '', /listen: 0\.0\.0\.0:8085\n {2}token: \$\{env:SLUICE_TOKEN\}/);
+  assert.doesNotMatch(JSON.stringify(open.report), new RegExp(CANARY));
+});
+
+test('the environment decides over the file, and HTTP_PORT over the port', async () => {
+  const env = { MONGO_URI: 'mongodb://h', NATS_URL: 'n9:4222', SERVER_ADDR: '127.0.0.1:9000', LOG_LEVEL: 'error' };
+  const result = await importNatsConnector(FILE, { env });
+  const { http, log, pipelines } = load(result);
+  assert.deepEqual([http.listen, log.level], [{ host: '127.0.0.1', port: 9000 }, 'error']);
+  assert.deepEqual(pipelines[0]?.sink.config['servers'], ['n9:4222']);
+  assert.match(result.yaml ?? '', /uri: \$\{env:MONGO_URI\}/);
+  const overruled = result.report.filter(({ reason }) => reason.endsWith('decides')).map(({ option }) => option);
+  assert.deepEqual(overruled, [
+    'connector.log.level',
+    'connector.mongo.uri',
+    'connector.nats.url',
+    'connector.server.addr',
+  ]);
+  const second = await importNatsConnector(FILE, { env: { HTTP_PORT: '8086' } });
+  assert.deepEqual(load(second).http.listen, { host: '127.0.0.1', port: 8086 });
+});
+
+test('tokens of two collections in one place cannot be told apart', async () => {
+  const { report } = await importNatsConnector('', { env: { MONGO_WATCH_COLLECTIONS: 'a.users,b.users' } });
+  assert.match(report.find(({ outcome }) => outcome === 'not-supported')?.reason ?? '', /shares the tokens/);
 });
 
 test('an option that nobody knows is reported', async () => {

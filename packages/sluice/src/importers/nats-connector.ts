@@ -59,7 +59,7 @@ export async function importNatsConnector(
     : vault.uri(given);
   const servers = natsServers(ledger, vault);
   const collections = natsCollections(ledger, given);
-  const names = uniqueNames(collections.map(({ collection }) => pipelineName(collection)));
+  const names = uniqueNames(collections.map(nameOf));
   const lease = leaseOf(ledger);
   const pipelines: Record<string, unknown> = {};
   for (const [index, collection] of collections.entries()) {
@@ -88,6 +88,12 @@ interface PipelineParts {
   readonly servers: Readonly<Record<string, unknown>>;
   readonly token: string | undefined;
   readonly lease: 'off' | undefined;
+}
+
+/** A name that does not depend on what else is in the file, because the checkpoint hangs on it. */
+function nameOf({ database, collection, stream }: NatsCollection): string {
+  const usual = stream === collection.toUpperCase();
+  return pipelineName([database, collection, ...(usual ? [] : [stream])].join('-'));
 }
 
 function pipelineOf(

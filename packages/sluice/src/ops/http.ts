@@ -12,6 +12,12 @@ import type { MetricsRegistry } from './metrics.ts';
 import { ownership, pipelineReadiness } from './readiness.ts';
 import { addSnapshotRoutes, type SnapshotControl } from './snapshot-routes.ts';
 
+/** The answer to `/healthz`. */
+export interface HealthReport {
+  readonly status: 'UP' | 'DOWN';
+  readonly components: Readonly<Record<string, { readonly status: 'UP' | 'DOWN' }>>;
+}
+
 /** What the endpoint serves, and where. */
 export interface HttpOptions {
   readonly host: string;
@@ -20,6 +26,8 @@ export interface HttpOptions {
   /** Bearer token that every request but `/livez` must carry; required when the host is not loopback. */
   readonly token?: string | undefined;
   readonly pipelines: () => readonly PipelineStatus[];
+  /** Answers `/healthz` at the moment `nowMs`; a component for each pipeline when left out. */
+  readonly health?: ((statuses: readonly PipelineStatus[], nowMs: number) => HealthReport) | undefined;
   /** Carries out commands to the snapshots of the pipelines. */
   readonly control: SnapshotControl;
   readonly metrics: MetricsRegistry;
@@ -86,7 +94,7 @@ async function listen(server: ServerType, host: string, port: number): Promise<v
 
 /** The routes, without a socket. */
 export function createApp(options: HttpOptions): Hono {
-  const { pipelines, metrics } = options;
+  const { pipelines, metrics, health = pipelineHealth } = options;
   const app = new Hono();
   app.use(guard(options));
   app.get('/livez', (c) => c.json({ status: 'UP' }));
@@ -96,9 +104,8 @@ export function createApp(options: HttpOptions): Hono {
     return c.json({ status: ready ? 'UP' : 'DOWN', pipelines: readiness }, ready ? 200 : 503);
   });
   app.get('/healthz', (c) => {
-    const components = Object.fromEntries(pipelines().map((status) => [status.name, component(status)]));
-    const up = Object.values(components).every(({ status }) => status === 'UP');
-    return c.json({ status: up ? 'UP' : 'DOWN', components }, up ? 200 : 503);
+    const report = health(pipelines(), Date.now());
+    return c.json(report, report.status === 'UP' ? 200 : 503);
   });
   app.get('/metrics', async (c) =>
     c.text(await metrics.render(pipelines()), 200, { 'content-type': metrics.contentType }),
@@ -120,9 +127,20 @@ export function createApp(options: HttpOptions): Hono {
   return app;
 }
 
+function pipelineHealth(statuses: readonly PipelineStatus[]): HealthReport {
+  const components = Object.fromEntries(statuses.map((status) => [status.name, component(status)]));
+  const up = Object.values(components).every(({ status }) => status === 'UP');
+  return { status: up ? 'UP' : 'DOWN', components };
+}
+
 function component(status: PipelineStatus) {
   const { ready, reason } = pipelineReadiness(status, Date.now());
-  return { status: ready ? 'UP' : 'DOWN', state: status.state, ...(ready ? {} : { reason }), ...ownership(status) };
+  return {
+    status: ready ? ('UP' as const) : ('DOWN' as const),
+    state: status.state,
+    ...(ready ? {} : { reason }),
+    ...ownership(status),
+  };
 }
 
 function guard({ host, token }: HttpOptions): MiddlewareHandler {

@@ -43,6 +43,7 @@ export function testSnapshot(overrides: Partial<SnapshotStatus> = {}): SnapshotS
     waitsFor: undefined,
     startedAtMs: 1_700_000_000_000,
     endedAtMs: undefined,
+    error: undefined,
     rows: 430_000,
     bytes: 184_900_000,
     estimatedRows: 1_000_000,

@@ -1,4 +1,4 @@
-import { formatNamespace, type Namespace, type Operation } from '../../core/change-event.ts';
+import { clusterTimeOf, formatNamespace, type Namespace, type Operation } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Format } from '../../core/format.ts';
 import type { HeaderBlock } from './record-batch.ts';
@@ -61,9 +61,8 @@ export class HeaderWriter {
     this.#buffer[0] = count * 2;
     let at = this.#constantEnd;
     if (this.#options.enabled) {
-      // A row's position is the stream's when it was handed out; its own time is that of its version.
-      const { clusterTime } = event.op === 'snapshot' ? event.version : event.position;
-      at = this.#text(at, this.#timeName, `${clusterTime.t},${clusterTime.i}`);
+      const { t, i } = clusterTimeOf(event);
+      at = this.#text(at, this.#timeName, `${t},${i}`);
       at = this.#text(at, this.#idName, event.id);
     }
     if (withValue) at = this.#bytes(at, this.#contentType);

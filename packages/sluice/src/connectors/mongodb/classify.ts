@@ -24,7 +24,11 @@ export function serverCode(error: unknown): number | undefined {
 
 function ruled(rule: ErrorRule, error: unknown, doing: string): SluiceError {
   const kind: FailureKind = rule.kind;
-  const detail = rule.quiet === true ? '' : ` (${safeMessage(error)})`;
-  const message = `cannot ${doing}: ${rule.says}${detail}`;
+  const detail = rule.quiet === true ? codeName(error) : safeMessage(error);
+  const message = `cannot ${doing}: ${rule.says}${detail === undefined ? '' : ` (${detail})`}`;
   return new SluiceError(message, { kind, code: rule.code, hint: rule.hint, cause: safeCause(error) });
+}
+
+function codeName(error: unknown): string | undefined {
+  return error instanceof MongoServerError ? error.codeName : undefined;
 }

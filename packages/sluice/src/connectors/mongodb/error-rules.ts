@@ -13,7 +13,7 @@ export type MongoPhase = 'connect' | 'open' | 'read' | 'snapshot' | 'state' | 'c
 export interface ErrorRule {
   readonly kind: FailureKind;
   readonly code: string;
-  /** The meaning in words; the server's own text follows in brackets unless `quiet`. */
+  /** The meaning in words; in brackets follows the server's own text, or with `quiet` only the name of its code. */
   readonly says: string;
   readonly hint?: string;
   readonly quiet?: boolean;
@@ -163,6 +163,8 @@ const MATCH_REFUSED: ErrorRule = {
   code: 'mongodb.match-refused',
   says: 'the server does not accept the filter of the snapshot',
   hint: 'Correct the filter; it is a query for find, without $text and $near.',
+  // The server quotes values of documents.
+  quiet: true,
 };
 
 const WRONG_OPTION: ErrorRule = {
@@ -289,7 +291,9 @@ export function serverErrorRule(error: MongoServerError, phase: MongoPhase): Err
   // Codes of assertions (above 10000) are what the server has against the pipeline or filter.
   if ((phase === 'open' || phase === 'check') && isPipelineAssertion(code)) return PIPELINE_REFUSED;
   if (phase === 'snapshot' && isPipelineAssertion(code)) return MATCH_REFUSED;
-  return hasTransientLabel(error) ? UNSETTLED : UNKNOWN;
+  if (hasTransientLabel(error)) return UNSETTLED;
+  // Reading documents, the server quotes their values.
+  return phase === 'snapshot' ? { ...UNKNOWN, quiet: true } : UNKNOWN;
 }
 
 const TRANSIENT_LABELS = [

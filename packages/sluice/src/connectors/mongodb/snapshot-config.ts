@@ -39,7 +39,7 @@ const settings = z.strictObject({
   chunkBytes: byteSize('1MiB', { min: '64KiB', max: '8MiB' }).describe(
     'Size that one read should have; the number of documents asked for adapts to it. One larger document still comes.',
   ),
-  inFlightBytes: byteSize('8MiB', { min: '64KiB', max: '1GiB' }).describe(
+  inFlightBytes: byteSize('4MiB', { min: '64KiB', max: '1GiB' }).describe(
     'Most bytes of rows between reading and acknowledgement, so that changes need not wait long behind them.',
   ),
   maxRowsPerSecond: wholeNumber(1, 1_000_000_000)

@@ -12,7 +12,7 @@ import type { MongodbSourceConfig } from './config.ts';
 import { type Deployment, describeDeployment } from './deployment.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { type Scope, scopeIncludes, scopeOf } from './scope.ts';
-import { Beginnings, type Loss } from './snapshot/beginnings.ts';
+import { Beginnings, configuredMatch, type Loss } from './snapshot/beginnings.ts';
 import { SnapshotCommands } from './snapshot/snapshot-commands.ts';
 import { SnapshotProgress } from './snapshot/snapshot-progress.ts';
 import { type SnapshotServer, snapshotServer } from './snapshot/snapshot-server.ts';
@@ -72,6 +72,12 @@ class MongodbSource implements Source {
   /** Goes on where the position is lost, as far as the configuration wants that. */
   async *read(from: ReadFrom | undefined, signal: AbortSignal): AsyncGenerator<SourceBatch> {
     let loss: Loss | undefined;
+    // The oplog need not hold a position that nobody goes on from.
+    if (from !== undefined && this.#isAllCopied(from)) {
+      this.#progress.nothingToDo(Date.now());
+      yield { events: [], position: from.position, bytes: 0, caughtUp: true };
+      return;
+    }
     while (!signal.aborted) {
       const stream = this.#open(from, loss, signal);
       this.#stream = stream;
@@ -82,6 +88,13 @@ class MongodbSource implements Source {
         loss = this.#lossAfter(error, stream.position, stream.state ?? loss?.state ?? parseState(from?.position.state));
       }
     }
+  }
+
+  /** With the mode `only`: a run before this one has copied everything that is selected. */
+  #isAllCopied(from: ReadFrom): boolean {
+    const { revision, run } = parseState(from.position.state);
+    const isSame = from.binding.fingerprint === this.binding.fingerprint;
+    return this.#parts.config.snapshot.mode === 'only' && isSame && revision > 0 && run === undefined;
   }
 
   window(signal: AbortSignal): Promise<SourceWindow | undefined> {
@@ -113,7 +126,10 @@ class MongodbSource implements Source {
       emptyMeansAll: deployment.kind !== 'sharded',
       position: loss === undefined ? from?.position : undefined,
       sinkMayBeAhead: from !== undefined || loss !== undefined,
-      adopts: ({ db, coll }) => config.snapshot.mode !== 'never' && scopeIncludes(scope, db, coll),
+      adopt: ({ db, coll }) => {
+        if (config.snapshot.mode === 'never' || !scopeIncludes(scope, db, coll)) return undefined;
+        return { match: configuredMatch(config, `${db}.${coll}`) };
+      },
       progress: this.#progress,
       logger: context.logger,
       begin: (first, server) => beginnings.begin(first, server),

@@ -61,6 +61,10 @@ const createStream = z
       .describe(
         'Subjects of the data. Default: all that the `subject` template can give; where it begins with a placeholder, `orders.*` and the like are added when the first events of a collection come.',
       ),
+    addSubjects: z
+      .boolean()
+      .default(false)
+      .describe('Add the subjects that are needed to a stream that exists and does not take them.'),
     replicas: wholeNumber(1, 5).optional().describe('Replicas of the stream. Default for a new one: 1.'),
     storage: z.enum(['file', 'memory']).optional().describe('Where messages are kept. Default for a new one: `file`.'),
     retention: z

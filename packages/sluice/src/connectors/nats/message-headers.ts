@@ -1,4 +1,4 @@
-import { formatNamespace, type Namespace, type Operation } from '../../core/change-event.ts';
+import { clusterTimeOf, formatNamespace, type Namespace, type Operation } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Format } from '../../core/format.ts';
 
@@ -65,7 +65,7 @@ export class HeaderWriter {
     const { enabled, prefix, format } = this.#options;
     let lines = `${NatsHeader.messageId}: ${this.messageId(event.id)}\r\n`;
     if (enabled) {
-      const { t, i } = event.position.clusterTime;
+      const { t, i } = clusterTimeOf(event);
       lines += `${this.#constantLines(event.namespace, event.op)}${prefix}ts: ${t},${i}\r\n${prefix}id: ${event.id}\r\n`;
     }
     if (withValue) lines += this.#contentType;

@@ -1,4 +1,5 @@
 import { DeliverPolicy } from '@nats-io/jetstream';
+import { clusterTimeOfToken } from '../../bson/resume-token.ts';
 import type { ClusterTime } from '../../core/cluster-time.ts';
 import type { Position } from '../../core/position.ts';
 import type { NatsClient } from './client.ts';
@@ -11,6 +12,8 @@ const AHEAD = 5000;
 const FIRST_PIECE = 2000;
 /** So far back is looked for events that are stored already. */
 const FARTHEST_BACK = 500_000;
+/** Start of a resume token. */
+const TOKEN = /^82[0-9A-F]{16}/;
 
 /** Which messages of a stream to look at; both ends are included. */
 export interface StoredRange {
@@ -25,7 +28,7 @@ export interface StoredRange {
 /** What is known of a stored message of this pipeline. */
 interface StoredMessage {
   readonly messageId: string;
-  /** Cluster time of its event; undefined when the headers of Sluice are switched off. */
+  /** Cluster time of its event; undefined when nothing in the message tells it. */
   readonly clusterTime: ClusterTime | undefined;
 }
 
@@ -45,8 +48,9 @@ export async function storedIds(range: StoredRange, marks: MessageMarks): Promis
 
 /**
  * The message ids of this pipeline from `first` on, looked for backwards from `range.to`: messages are stored in the
- * order of the change stream, so the search ends at a piece with older events. It also ends half a million messages
- * back; repetitions beyond that are left to the duplicate window of the stream.
+ * order of the change stream, so the search ends at a piece with older events (with nothing but older ones, where the
+ * ids have no prefix). It also ends half a million messages back; repetitions beyond that are left to the duplicate
+ * window of the stream.
  */
 export async function storedIdsSince(
   { clusterTime: first }: Position,
@@ -58,13 +62,16 @@ export async function storedIdsSince(
   let size = FIRST_PIECE;
   for (let to = range.to; to >= oldest; size *= 2) {
     const from = Math.max(oldest, to - size + 1);
-    let older = false;
+    let [older, others] = [0, 0];
     for await (const { messageId, clusterTime } of storedMessages({ ...range, from, to }, marks)) {
-      const isOlder = clusterTime !== undefined && isBefore(clusterTime, first);
-      if (!isOlder) ids.add(messageId);
-      older ||= isOlder;
+      if (clusterTime !== undefined && isBefore(clusterTime, first)) older += 1;
+      else {
+        ids.add(messageId);
+        others += 1;
+      }
     }
-    if (older) break;
+    // Without a prefix the ids of several pipelines look the same, and the order is only that of each one.
+    if (older > 0 && (others === 0 || marks.messageIdPrefix !== '')) break;
     to = from - 1;
   }
   return ids;
@@ -83,7 +90,8 @@ async function* storedMessages(range: StoredRange, marks: MessageMarks): AsyncGe
     if (seq > range.to) return;
     const messageId = header(NatsHeader.messageId);
     if (messageId !== '' && messageId.startsWith(marks.messageIdPrefix)) {
-      yield { messageId, clusterTime: timeIn(header(marks.timeHeader)) };
+      const eventId = messageId.slice(marks.messageIdPrefix.length);
+      yield { messageId, clusterTime: timeIn(header(marks.timeHeader)) ?? timeOf(eventId) };
     }
     if (seq === range.to) return;
   }
@@ -130,4 +138,9 @@ async function* oneByOne({ client, stream, from, signal }: StoredRange): AsyncGe
 function timeIn(text: string): ClusterTime | undefined {
   const parts = /^(\d+),(\d+)$/.exec(text);
   return parts === null ? undefined : { t: Number(parts[1]), i: Number(parts[2]) };
+}
+
+/** An event id is its resume token; a message of somebody else may have any. */
+function timeOf(eventId: string): ClusterTime | undefined {
+  return TOKEN.test(eventId) ? clusterTimeOfToken(eventId) : undefined;
 }

@@ -48,12 +48,17 @@ function lossProblems(stream: StreamConfig, config: NatsSinkConfig): readonly St
   return problems;
 }
 
-function subjectProblems(stream: StreamConfig, config: NatsSinkConfig): readonly StreamProblem[] {
+/** Subjects that the stream must take and does not. */
+export function missingSubjects(stream: StreamConfig, config: NatsSinkConfig): readonly string[] {
   const records = `${recordPrefixOf(config)}.>`;
   // A stream made by hand may take less than the template can give: what comes is checked when it comes.
   const wanted = [...(config.createStream.subjects ?? []), records];
-  const missing = wanted.filter((subject) => !stream.subjects.some((taken) => isCoveredBy(subject, taken)));
-  if (missing.length === 0) return [];
+  return wanted.filter((subject) => !stream.subjects.some((taken) => isCoveredBy(subject, taken)));
+}
+
+function subjectProblems(stream: StreamConfig, config: NatsSinkConfig): readonly StreamProblem[] {
+  const missing = missingSubjects(stream, config);
+  if (missing.length === 0 || config.createStream.addSubjects) return [];
   const all = [...stream.subjects, ...missing].join(',');
   return [
     { message: `does not take ${missing.join(', ')}`, fix: `nats stream edit ${stream.name} --subjects '${all}'` },

@@ -6,7 +6,7 @@ import type { NatsClient } from './client.ts';
 import type { NatsSinkConfig } from './config.ts';
 import { errorFacts } from './error-facts.ts';
 import { recordPrefixOf } from './own-records.ts';
-import { streamProblems } from './stream-problems.ts';
+import { missingSubjects, streamProblems } from './stream-problems.ts';
 import { subjectsOfTemplate } from './subject-template.ts';
 
 const NANOS_PER_MS = 1_000_000;
@@ -26,6 +26,12 @@ export interface StreamFacts {
   readonly maxMessageBytes: number;
 }
 
+interface SetupParts {
+  readonly client: NatsClient;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
 /** The subjects that the stream must take. */
 export function neededSubjects(config: NatsSinkConfig): readonly string[] {
   const data = config.createStream.subjects ?? subjectsOfTemplate(config.subject);
@@ -36,16 +42,14 @@ export function neededSubjects(config: NatsSinkConfig): readonly string[] {
  * The stream, created if it may be and does not exist. Throws `config` errors that say what to change when it does not
  * fit the settings, or when its own settings would lose events.
  */
-export async function openStream(
-  config: NatsSinkConfig,
-  { client, logger, signal }: { client: NatsClient; logger: Logger; signal: AbortSignal },
-): Promise<StreamFacts> {
+export async function openStream(config: NatsSinkConfig, { client, logger, signal }: SetupParts): Promise<StreamFacts> {
   let stream = await client.run('stream', signal, () => findStream(client, config.stream));
   if (stream === undefined) {
     if (!config.createStream.enabled) throw missing(config);
     stream = await client.run('stream', signal, () => createStream(client, config));
     logger.info({ stream: config.stream, subjects: stream.subjects }, 'stream created');
   }
+  if (config.createStream.addSubjects) stream = await addMissing(stream, config, { client, logger, signal });
   const problems = streamProblems(stream, config);
   const [first] = problems;
   if (first !== undefined) {
@@ -56,6 +60,19 @@ export async function openStream(
     });
   }
   return factsOf(stream, client);
+}
+
+async function addMissing(
+  stream: StreamConfig,
+  config: NatsSinkConfig,
+  { client, logger, signal }: SetupParts,
+): Promise<StreamConfig> {
+  const missing = missingSubjects(stream, config);
+  if (missing.length === 0) return stream;
+  const subjects = [...stream.subjects, ...missing];
+  const updated = await client.run('stream', signal, () => client.manager.streams.update(stream.name, { subjects }));
+  logger.info({ stream: stream.name, subjects: missing }, 'subjects added to the stream');
+  return updated.config;
 }
 
 /** The configuration of the stream now; undefined when it does not exist. */

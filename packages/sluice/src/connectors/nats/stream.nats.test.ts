@@ -116,6 +116,17 @@ const check = async (settings: Record<string, unknown>) =>
     ({ check: name, level }) => `${name} ${level}`,
   );
 
+test('what a stream of somebody else does not take is added when that is allowed', async () => {
+  const servers = await testNats();
+  const settings = settingsFor(servers, { createStream: { addSubjects: true } });
+  const { stream } = settings;
+  await addStream(servers, { name: stream, subjects: [`${stream}.>`], max_msgs: 7 });
+  assert.ok(!(await check(settings)).includes('nats.stream error'));
+  for (let time = 0; time < 2; time++) await (await openSink(settings))[Symbol.asyncDispose]();
+  const config = await configOf(servers, stream);
+  assert.deepEqual([config.subjects, config.max_msgs], [[`${stream}.>`, `sluice.${stream}.>`], 7]);
+});
+
 test('doctor: before and after the first start', async () => {
   const servers = await testNats();
   const settings = settingsFor(servers);

@@ -270,7 +270,7 @@ caught(
 );
 
 caught('a collection that is renamed into the stream is not copied', {
-  make: (options) => new Aligner({ ...options, adopts: () => false }),
+  make: (options) => new Aligner({ ...options, adopt: () => undefined }),
 });
 
 caught(

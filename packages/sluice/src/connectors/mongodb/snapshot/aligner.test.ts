@@ -54,7 +54,7 @@ function alignerWith(state: SnapshotState): Aligner {
     inFlightLimitBytes: 1_000,
     emptyMeansAll: true,
     keyOrder: simpleOrder,
-    adopts: () => true,
+    adopt: () => ({ match: undefined }),
   });
 }
 
@@ -118,7 +118,7 @@ test('what was read of a collection that is gone by then is thrown away', () => 
   assert.equal(read?.copy.namespace.coll, 'a');
   aligner.update(changeCopy(aligner.state, 'shop.a', undefined));
   const document = documentWith(formsOf(3)[0] as KeyForm, 1);
-  aligner.finish(read, { rows: [document], bytes: document.length, next: undefined, readAtMs: 0 });
+  aligner.finish(read, { rows: [document], bytes: document.length, next: undefined, readAtMs: 0, keys: 1 });
   assert.deepEqual(handedOut(aligner), []);
 });
 
@@ -139,6 +139,7 @@ test('rows stand between the changes they include and those they do not', () => 
     bytes: document.length,
     next: formsOf(3)[0]?.value,
     readAtMs: 0,
+    keys: 1,
   });
   const [row, ...rest] = handedOut(aligner);
   assert.deepEqual(row?.version.clusterTime, { t: 1, i: 6 });

@@ -1,10 +1,16 @@
-import { type BsonValue, type ChangeEvent, formatNamespace, isDataOperation } from '../../../core/change-event.ts';
+import {
+  type BsonValue,
+  type ChangeEvent,
+  formatNamespace,
+  isDataOperation,
+  type Namespace,
+} from '../../../core/change-event.ts';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
 import type { Position } from '../../../core/position.ts';
 import type { SourceBatch } from '../../../core/source.ts';
 import { anchorIn, type StreamBatch } from './anchor.ts';
 import { type Anchor, AnchorQueue, partOf, sizeOf } from './anchor-queue.ts';
-import { effectOfDdl } from './ddl-effect.ts';
+import { type Adopt, effectOfDdl } from './ddl-effect.ts';
 import { type Lane, Lanes } from './lanes.ts';
 import { snapshotEnd } from './marker-events.ts';
 import { type KeyOrder, keyOf, remains } from './remaining.ts';
@@ -12,6 +18,7 @@ import { type ChunkResult, rowsOf } from './rows.ts';
 import {
   asSourceState,
   type CollectionCopy,
+  changeState,
   type Interval,
   isCopied,
   type SnapshotRun,
@@ -37,8 +44,7 @@ export interface AlignerOptions {
   /** Whether an empty answer means that every change up to the time of its token has come (not on a mongos). */
   readonly emptyMeansAll: boolean;
   readonly keyOrder: KeyOrder;
-  /** Whether a collection that is renamed to `namespace` belongs to the stream and has to be copied. */
-  readonly adopts: (namespace: { readonly db: string; readonly coll: string }) => boolean;
+  readonly adopt: Adopt;
   /**
    * The sink may hold rows that `state` does not know of, which it was given before a crash. A row of a document that is
    * gone by now does not come again, so deletes pass also where the copy has yet to come.
@@ -75,6 +81,8 @@ export class Aligner {
   #caughtUp = false;
   /** The state has changed since something was handed out. */
   #touched = false;
+  /** Namespace of the last change that was looked at. */
+  #seen: Namespace | undefined;
 
   constructor(options: AlignerOptions) {
     this.#options = options;
@@ -220,12 +228,14 @@ export class Aligner {
     this.#queue.take(isAll ? undefined : partOf(batch, events.slice(cut), position));
     const part = partOf(batch, events.slice(0, cut), isAll ? position : last.position);
     if (ddl > 0) return this.#filter(part);
-    const next = effectOfDdl(this.#state, last, this.#options.adopts);
+    this.#seen = undefined;
+    const next = effectOfDdl(this.#state, last, this.#options.adopt);
     if (next !== this.#state) this.update(next);
     return part;
   }
 
   #filter(batch: SourceBatch): SourceBatch {
+    this.#noteBorn(batch.events);
     const { run } = this.#state;
     if (run === undefined) return batch;
     const events = batch.events.filter((event) => {
@@ -236,6 +246,20 @@ export class Aligner {
       return key === undefined || !remains(copy, key, this.#options.keyOrder);
     });
     return { ...batch, events, bytes: sizeOf(events) };
+  }
+
+  /** A collection that nobody knew of was born in the stream: nothing of it is missing. */
+  #noteBorn(events: readonly ChangeEvent[]): void {
+    if (this.#state.revision === 0) return;
+    for (const { namespace } of events) {
+      // Events of one namespace that follow each other share the object.
+      if (namespace === this.#seen) continue;
+      this.#seen = namespace;
+      const name = formatNamespace(namespace);
+      const { covered, run } = this.#state;
+      if (covered.has(name) || run?.collections.has(name) === true) continue;
+      this.#state = changeState(this.#state, { covered: new Map(covered).set(name, '') });
+    }
   }
 
   #rows({ at, position }: Anchor<Chunk>, { lane, result }: Chunk): SourceBatch {

@@ -100,11 +100,8 @@ export class Beginnings {
     const { timeSeries, capped } = left;
     if (timeSeries.length > 0) logger.warn({ timeSeries }, 'time series are neither streamed nor copied');
     if (capped.length > 0) logger.warn({ capped }, 'capped collections are streamed, but cannot be copied');
-    const { mode, match } = config.snapshot;
-    const matchOf = (namespace: string) => {
-      const query = match?.[namespace];
-      return query === undefined ? undefined : EJSON.stringify(EJSON.deserialize(query), { relaxed: false });
-    };
+    const { mode } = config.snapshot;
+    const matchOf = (namespace: string) => configuredMatch(config, namespace);
     return { mode, state, resumed, collections, matchOf, now: first.position.clusterTime, nowMs: Date.now() };
   }
 }
@@ -117,6 +114,12 @@ function preludeOf(events: readonly ChangeEvent[], first: StreamBatch, state: Sn
 function namespaceOf(name: string): Namespace {
   const dot = name.indexOf('.');
   return { db: name.slice(0, dot), coll: name.slice(dot + 1) };
+}
+
+/** The query for a collection in the configuration, in canonical Extended JSON. */
+export function configuredMatch({ snapshot }: Pick<MongodbSourceConfig, 'snapshot'>, namespace: string) {
+  const query = snapshot.match[namespace];
+  return query === undefined ? undefined : EJSON.stringify(EJSON.deserialize(query), { relaxed: false });
 }
 
 /** Where an event that is about the whole stream belongs. */

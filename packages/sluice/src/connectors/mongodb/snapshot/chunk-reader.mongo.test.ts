@@ -8,8 +8,8 @@ import type { BsonValue } from '../../../core/change-event.ts';
 import { testMongo } from '../../../testing/servers/mongo.ts';
 import { boundaryFind, rangeFind, readChunk } from './chunk-reader.ts';
 import { CollectionFixture, keyText, keyTexts, keyValue } from './collection-fixture.ts';
-import { KEY_KINDS } from './test-support/key-kinds.ts';
 import { idOf } from './raw-read.ts';
+import { KEY_KINDS } from './test-support/key-kinds.ts';
 
 /*
  * Which documents a chunk holds: every kind of key, filters, odd collections. When and for whom: chunk-times.

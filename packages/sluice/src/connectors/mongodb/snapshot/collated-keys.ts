@@ -1,10 +1,8 @@
 import { encodeValue } from '../../../bson/value-text.ts';
-import type { BsonValue } from '../../../core/change-event.ts';
+import { type BsonValue, formatNamespace } from '../../../core/change-event.ts';
 import { type KeyOrder, simpleOrder } from './remaining.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
 import type { CollectionCopy } from './snapshot-state.ts';
-
-const MAX_REMEMBERED = 50_000;
 
 /**
  * The order of keys, also where only the server knows it: in a collection with a collation. Keys are looked up in
@@ -34,11 +32,15 @@ export class CollatedKeys {
     return known !== undefined && bounds.every((bound) => known.has(bound));
   }
 
-  /** Asks the server; what was looked up for earlier changes is forgotten. */
+  /** Forgets what was looked up: the changes it was for are handed out. */
+  clear(): void {
+    this.#signs.clear();
+  }
+
+  /** Asks the server. */
   async lookUp(copy: CollectionCopy, keys: readonly BsonValue[]): Promise<void> {
     const bounds = boundsOf(copy);
     const signs = await this.#server.compare(copy, keys, bounds);
-    if (this.#signs.size > MAX_REMEMBERED) this.#signs.clear();
     for (const [index, key] of keys.entries()) {
       const row = signs[index] ?? [];
       this.#signs.set(nameOf(copy, key), new Map(bounds.map((bound, at) => [bound, row[at] as number])));
@@ -51,5 +53,5 @@ function boundsOf({ remaining = [] }: CollectionCopy): BsonValue[] {
 }
 
 function nameOf({ namespace }: CollectionCopy, key: BsonValue): string {
-  return `${namespace.db}.${namespace.coll}\0${encodeValue(key)}`;
+  return `${formatNamespace(namespace)}\0${encodeValue(key)}`;
 }

@@ -32,7 +32,7 @@ const state: SnapshotState = {
 function after(op: Operation, coll: string, to?: string, before = state, adopted = true): SnapshotState {
   const version = { clusterTime: { t: 5, i: 2 }, ordinal: 0 };
   const event = new ModelEvent(to === undefined ? { op, coll } : { op, coll, to }, version);
-  return effectOfDdl(before, event, () => adopted);
+  return effectOfDdl(before, event, () => (adopted ? { match: undefined } : undefined));
 }
 
 const namesIn = ({ covered, run }: SnapshotState) => [...covered.keys(), ...(run?.collections.keys() ?? [])];
@@ -81,4 +81,11 @@ test('where nothing runs, a collection that comes in starts a run', () => {
   assert.deepEqual(run?.since, { t: 5, i: 2 });
   assert.equal(run?.startedAtMs, 5000);
   assert.deepEqual([...(run?.collections.keys() ?? [])], ['shop.n']);
+});
+
+test('the query of the configuration holds for a collection that comes in, and then changes pass', () => {
+  const version = { clusterTime: { t: 5, i: 2 }, ordinal: 0 };
+  const event = new ModelEvent({ op: 'rename', coll: 'x', to: 'y' }, version);
+  const copy = effectOfDdl(NO_SNAPSHOTS, event, () => ({ match: '{"a":1}' })).run?.collections.get('shop.y');
+  assert.deepEqual([copy?.match, copy?.mode], ['{"a":1}', 'pass']);
 });

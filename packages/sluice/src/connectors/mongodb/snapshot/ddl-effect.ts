@@ -1,5 +1,5 @@
 import { asBuffer, BsonType, findField } from '../../../bson/elements.ts';
-import { type ChangeEvent, formatNamespace, type Namespace } from '../../../core/change-event.ts';
+import { type BsonValue, type ChangeEvent, formatNamespace, type Namespace } from '../../../core/change-event.ts';
 import {
   type CollectionCopy,
   changeState,
@@ -9,37 +9,41 @@ import {
 } from './snapshot-state.ts';
 
 /**
+ * How a collection that is renamed to this name is to be copied; undefined when it is not, because it is no part of the
+ * stream or nothing is copied by itself.
+ */
+export type Adopt = (namespace: Namespace) => Pick<CollectionCopy, 'match'> | undefined;
+
+/**
  * What a change of the collections themselves does to a snapshot. A collection that is gone is forgotten: one of the
  * same name that comes later is born in the stream, so nothing of it is missing. One that is renamed into the stream
  * was not, and is copied under its new name.
  */
-export function effectOfDdl(
-  state: SnapshotState,
-  event: ChangeEvent,
-  adopts: (namespace: Namespace) => boolean,
-): SnapshotState {
+export function effectOfDdl(state: SnapshotState, event: ChangeEvent, adopt: Adopt): SnapshotState {
   switch (event.op) {
     case 'drop':
       return without(state, (namespace) => namespace === formatNamespace(event.namespace));
     case 'dropDatabase':
       return without(state, (namespace) => namespace.startsWith(`${event.namespace.db}.`));
     case 'rename':
-      return renamed(state, event, adopts);
+      return renamed(state, event, adopt);
     default:
       return state;
   }
 }
 
-function renamed(state: SnapshotState, event: ChangeEvent, adopts: (namespace: Namespace) => boolean): SnapshotState {
+function renamed(state: SnapshotState, event: ChangeEvent, adopt: Adopt): SnapshotState {
   const from = formatNamespace(event.namespace);
   const to = targetOf(event);
   const target = to && formatNamespace(to);
   const gone = without(state, (namespace) => namespace === from || namespace === target);
-  return to !== undefined && adopts(to) ? withNew(gone, to, event) : gone;
+  const adopted = to && adopt(to);
+  if (to === undefined || adopted === undefined) return gone;
+  const { match } = adopted;
+  return withNew(gone, { ...EMPTY_COPY, namespace: to, match, mode: match === undefined ? 'hold' : 'pass' }, event);
 }
 
-function withNew(state: SnapshotState, namespace: Namespace, event: ChangeEvent): SnapshotState {
-  const copy: CollectionCopy = { ...EMPTY_COPY, namespace, mode: 'hold' };
+function withNew(state: SnapshotState, copy: CollectionCopy, event: ChangeEvent): SnapshotState {
   const run: SnapshotRun = state.run ?? {
     reason: 'new-collections',
     startedAtMs: event.sourceTimeMs,
@@ -47,8 +51,9 @@ function withNew(state: SnapshotState, namespace: Namespace, event: ChangeEvent)
     paused: false,
     collections: new Map(),
   };
-  const collections = new Map(run.collections).set(formatNamespace(namespace), copy);
-  return changeState(state, { run: { ...run, collections } });
+  const collections = new Map(run.collections).set(formatNamespace(copy.namespace), copy);
+  // A run that somebody has paused must not hold back what nobody asked for.
+  return changeState(state, { run: { ...run, paused: false, collections } });
 }
 
 function without(state: SnapshotState, isGone: (namespace: string) => boolean): SnapshotState {
@@ -64,7 +69,7 @@ function without(state: SnapshotState, isGone: (namespace: string) => boolean): 
 }
 
 function targetOf(event: ChangeEvent): Namespace | undefined {
-  const to = event.field('to');
+  const to = fieldOf(event, 'to');
   if (to?.type !== BsonType.document) return undefined;
   const text = (name: string) => {
     const value = findField(to.bytes, name);
@@ -74,4 +79,13 @@ function targetOf(event: ChangeEvent): Namespace | undefined {
   };
   const [db, coll] = [text('db'), text('coll')];
   return db === undefined || coll === undefined ? undefined : { db, coll };
+}
+
+/** An event that cannot be read has no fields, and ends as a dead letter. */
+function fieldOf(event: ChangeEvent, name: string): BsonValue | undefined {
+  try {
+    return event.field(name);
+  } catch {
+    return undefined;
+  }
 }

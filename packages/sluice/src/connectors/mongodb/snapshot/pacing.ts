@@ -1,5 +1,5 @@
 /** What keeps a copy from reading at the moment, while the stream goes on. */
-export type Waiting = 'stream' | 'replication' | 'rate-limit';
+export type WaitReason = 'stream' | 'replication' | 'rate-limit';
 
 /** How gently a collection is read. */
 export interface PacingSettings {
@@ -61,7 +61,7 @@ export class Pacing {
   }
 
   /** Why no chunk may be read now; undefined when one may. `waitingChangeMs`: time of the oldest change that waits. */
-  waitsFor(nowMs: number, waitingChangeMs: number | undefined): Waiting | undefined {
+  waitsFor(nowMs: number, waitingChangeMs: number | undefined): WaitReason | undefined {
     const oldestMs = Math.min(waitingChangeMs ?? nowMs, this.#lastChangeMs ?? nowMs);
     if (nowMs - oldestMs - this.#skewMs > this.#settings.maxStreamLag) return 'stream';
     if (this.#behind > 1) return 'replication';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasWork, type Listed, planOnDemand, planRecovery, planStart, type Situation } from './plan.ts';
+import { hasWork, type Listed, planCancel, planOnDemand, planRecovery, planStart, type Situation } from './plan.ts';
 import { changeState, NO_SNAPSHOTS, type SnapshotState } from './snapshot-state.ts';
 
 const listed = (coll: string, extra: Partial<Listed> = {}): Listed => ({
@@ -110,4 +110,51 @@ test('after a loss everything is copied while changes pass, and losses are count
   );
   assert.equal(state.covered.size, 0);
   assert.equal(planRecovery(situation({ state })).losses, 2);
+});
+
+test('with a query all changes pass: no row has the effect of those of documents that it leaves out', () => {
+  const state = planStart(situation({ matchOf: () => '{"a":1}' }));
+  assert.deepEqual(
+    [...(state.run?.collections.values() ?? [])].map(({ mode }) => mode),
+    ['pass', 'pass'],
+  );
+});
+
+test('a query that was corrected in the configuration holds for a copy that had begun', () => {
+  const begun = planStart(situation({ matchOf: () => '{"$foo":1}' }));
+  const matchOf = (namespace: string) => (namespace === 'shop.users' ? '{"a":1}' : undefined);
+  const resumed = planStart(situation({ resumed: 'same-selection', state: begun, matchOf }));
+  const copies = [...(resumed.run?.collections.values() ?? [])];
+  assert.deepEqual(
+    copies.map(({ match, mode }) => [match, mode]),
+    [
+      [undefined, 'pass'],
+      ['{"a":1}', 'pass'],
+    ],
+  );
+  const asked = planOnDemand(situation({ state: covered('orders', 'users'), matchOf: () => '{"b":1}' }));
+  assert.equal(planStart(situation({ resumed: 'same-selection', state: asked })), asked, 'what was asked for stays');
+});
+
+test('what joins a paused run is copied all the same', () => {
+  const asked = planOnDemand(situation({ state: covered('orders'), collections: [listed('orders')] }));
+  const { run } = asked;
+  assert.ok(run);
+  const paused = changeState(asked, { run: { ...run, paused: true } });
+  const grown = planStart(situation({ resumed: 'other-selection', state: paused }));
+  assert.equal(grown.run?.paused, false);
+  assert.deepEqual(names(grown), ['shop.orders', 'shop.users']);
+  const { state, gap } = planCancel(grown, { t: 9, i: 1 }, 9_000);
+  assert.deepEqual([names(state), state.run?.reason, gap], [['shop.users'], 'new-collections', undefined]);
+});
+
+test('giving up a copy that held changes back leaves a gap, and it is not begun again', () => {
+  const { state, gap } = planCancel(planStart(situation()), { t: 9, i: 1 }, 9_000);
+  assert.deepEqual(gap, { from: { t: 5, i: 0 }, to: { t: 9, i: 1 }, atMs: 9_000 });
+  assert.equal(state.gap, gap);
+  assert.equal(planStart(situation({ resumed: 'same-selection', state })), state);
+  const asked = planCancel(planOnDemand(situation()), { t: 9, i: 1 }, 9_000);
+  assert.deepEqual([asked.gap, asked.state.run], [undefined, undefined], 'nothing was held back');
+  const never = planStart(situation({ mode: 'never', resumed: 'same-selection', state: planStart(situation()) }));
+  assert.deepEqual(never.gap, { from: { t: 5, i: 0 }, to: { t: 5, i: 1 }, atMs: 5_000 });
 });

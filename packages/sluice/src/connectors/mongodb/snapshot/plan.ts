@@ -1,11 +1,13 @@
 import { EJSON } from 'bson';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
 import type { SnapshotReason } from '../../../core/snapshot.ts';
+import type { SourceGap } from '../../../core/source.ts';
 import { timeBefore } from './anchor.ts';
 import type { CatalogEntry } from './catalog.ts';
 import {
   type CollectionCopy,
   changeState,
+  coveredWith,
   EMPTY_COPY,
   isCopied,
   type SnapshotRun,
@@ -42,7 +44,7 @@ export function planStart(situation: Situation): SnapshotState {
     return changeState(state, { run: newRun(situation, 'initial', 'hold', situation.collections) });
   }
   if (state.revision === 0 && mode === 'never') return state;
-  const kept = withoutUnwanted(situation);
+  const kept = withConfiguredQueries(situation, withoutUnwanted(situation));
   const known = resumed === 'same-selection' || state.revision === 0;
   return withUnknown(situation, kept, mode === 'never' || known);
 }
@@ -60,7 +62,34 @@ export function planOnDemand(situation: Situation): SnapshotState {
   return changeState(state, { run: newRun(situation, 'on-demand', 'pass', situation.collections) });
 }
 
-/** The copy of a collection from its beginning. */
+/** A run that somebody gave up. */
+export interface Cancelled {
+  readonly state: SnapshotState;
+  /** Changes were held back for rows that will not come now. */
+  readonly gap: SourceGap | undefined;
+}
+
+/**
+ * The end of a run before its time. A copy that was asked for leaves alone what is copied for another reason beside it.
+ * What was to be copied is covered from now on, so that it is not begun again by itself.
+ */
+export function planCancel(state: SnapshotState, now: ClusterTime, nowMs: number): Cancelled {
+  const { run, covered } = state;
+  if (run === undefined) return { state, gap: undefined };
+  const held = [...run.collections].filter(([, copy]) => copy.mode === 'hold' && !isCopied(copy));
+  if (run.reason === 'on-demand' && held.length > 0) {
+    const rest: SnapshotRun = { ...run, reason: 'new-collections', paused: false, collections: new Map(held) };
+    return { state: changeState(state, { run: rest }), gap: undefined };
+  }
+  const gap = held.length === 0 ? undefined : { from: run.since, to: now, atMs: nowMs };
+  const ended = { run: undefined, covered: coveredWith(covered, run), ...(gap === undefined ? {} : { gap }) };
+  return { state: changeState(state, ended), gap };
+}
+
+/**
+ * The copy of a collection from its beginning. With a query all changes pass: no row will have the effect of those of a
+ * document that the query leaves out.
+ */
 export function copyOf(listed: Listed, mode: CollectionCopy['mode'], match: string | undefined): CollectionCopy {
   const { db, coll, uuid, collation, kind, estimatedRows } = listed;
   return {
@@ -69,7 +98,7 @@ export function copyOf(listed: Listed, mode: CollectionCopy['mode'], match: stri
     uuid,
     collation: collation && EJSON.stringify(collation, { relaxed: false }),
     clustered: kind === 'clustered',
-    mode,
+    mode: match === undefined ? mode : 'pass',
     match,
     estimatedRows,
   };
@@ -90,10 +119,10 @@ function newRun(
 }
 
 /** With another selection, what it leaves out is forgotten; an automatic copy ends when the configuration says never. */
-function withoutUnwanted({ mode, state, resumed, collections }: Situation): SnapshotState {
+function withoutUnwanted({ mode, state, resumed, collections, now, nowMs }: Situation): SnapshotState {
   const { run, covered } = state;
   if (run !== undefined && mode === 'never' && (run.reason === 'initial' || run.reason === 'new-collections')) {
-    return changeState(state, { run: undefined });
+    return planCancel(state, now, nowMs).state;
   }
   if (resumed !== 'other-selection') return state;
   const names = new Set(collections.map(nameOf));
@@ -103,6 +132,20 @@ function withoutUnwanted({ mode, state, resumed, collections }: Situation): Snap
     covered: new Map([...covered].filter(isSelected)),
     run: run && { ...run, collections: new Map([...run.collections].filter(isSelected)) },
   });
+}
+
+/** The queries of the configuration hold, also those that were corrected since the copy began. */
+function withConfiguredQueries({ matchOf }: Situation, state: SnapshotState): SnapshotState {
+  const { run } = state;
+  if (run === undefined || run.reason === 'on-demand') return state;
+  const changed = [...run.collections].filter(([namespace, { match }]) => match !== matchOf(namespace));
+  if (changed.length === 0) return state;
+  const collections = new Map(run.collections);
+  for (const [namespace, copy] of changed) {
+    const match = matchOf(namespace);
+    collections.set(namespace, { ...copy, match, mode: match === undefined ? copy.mode : 'pass' });
+  }
+  return changeState(state, { run: { ...run, collections } });
 }
 
 /**
@@ -123,7 +166,8 @@ function withUnknown(situation: Situation, state: SnapshotState, born: boolean):
   }
   const added = newRun(situation, 'new-collections', 'hold', unknown);
   const collections = new Map([...(run?.collections ?? []), ...added.collections]);
-  return changeState(state, { run: { ...(run ?? added), collections } });
+  // A run that somebody has paused must not hold back what nobody asked for.
+  return changeState(state, { run: { ...(run ?? added), paused: false, collections } });
 }
 
 /** Whether a run has something left to do. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serialize } from 'bson';
 import { findField } from '../../../bson/elements.ts';
-import { KEY_KINDS } from './test-support/key-kinds.ts';
 import { idDocument, literal, literalList } from './raw-literal.ts';
+import { KEY_KINDS } from './test-support/key-kinds.ts';
 
 const KEYS = KEY_KINDS.map(({ type, payload }) => ({ type, bytes: payload }));
 

@@ -11,6 +11,8 @@ export interface ChunkResult {
   /** The key to continue behind; undefined when the interval is finished. */
   readonly next: BsonValue | undefined;
   readonly readAtMs: number;
+  /** Keys that were gone through; more than rows where a query left some out. */
+  readonly keys: number;
 }
 
 /** Where the rows of a chunk stand. */

@@ -8,12 +8,12 @@ import { planOnDemand } from './plan.ts';
 import type { SnapshotProgress } from './snapshot-progress.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
 import type { SnapshotState } from './snapshot-state.ts';
-import { changeState, coveredWith } from './snapshot-state.ts';
+import { changeState } from './snapshot-state.ts';
 import type { SnapshotStream } from './snapshot-stream.ts';
 
 /** What commands work on. */
 export interface CommandParts {
-  readonly server: Pick<SnapshotServer, 'list'>;
+  readonly server: Pick<SnapshotServer, 'list' | 'tryQuery'>;
   /** What the pipeline streams. */
   readonly scope: Scope;
   readonly stream: () => SnapshotStream | undefined;
@@ -33,14 +33,13 @@ export class SnapshotCommands implements Snapshots {
     return stream === undefined ? this.#parts.progress.status(undefined, nowMs) : stream.status(nowMs);
   }
 
-  async command(command: SnapshotCommand, _signal: AbortSignal): Promise<SnapshotAnswer> {
+  async command(command: SnapshotCommand): Promise<SnapshotAnswer> {
     if (command.action === 'start') return this.#start(command);
     const { action } = command;
-    return this.#change((state) => {
+    return this.#change((state, stream) => {
       const { run } = state;
       if (run === undefined) throw nothingRuns(action);
-      // A copy that was cancelled is not begun again by itself.
-      if (action === 'cancel') return changeState(state, { run: undefined, covered: coveredWith(state.covered, run) });
+      if (action === 'cancel') return stream.cancelled(state);
       return changeState(state, { run: { ...run, paused: action === 'pause' } });
     });
   }
@@ -49,8 +48,11 @@ export class SnapshotCommands implements Snapshots {
     const query = match === undefined ? undefined : canonical(match);
     const { scope, server } = this.#parts;
     const wanted = patterns.length === 0 ? scope : parsed(patterns);
-    const listed = (await server.list(wanted)).collections.filter(({ db, coll }) => scopeIncludes(scope, db, coll));
-    if (listed.length === 0) throw nothingMatches(patterns);
+    const { collections, left } = await server.list(wanted);
+    const listed = collections.filter(({ db, coll }) => scopeIncludes(scope, db, coll));
+    const [first] = listed;
+    if (first === undefined) throw nothingMatches(patterns, left.capped);
+    if (query !== undefined) await server.tryQuery(first, query);
     return this.#change((state, stream) => {
       if (state.run !== undefined) throw alreadyRuns();
       const now = stream.position?.clusterTime;
@@ -103,7 +105,14 @@ function parsed(patterns: readonly string[]): Scope {
   }
 }
 
-function nothingMatches(patterns: readonly string[]): SluiceError {
+function nothingMatches(patterns: readonly string[], capped: readonly string[]): SluiceError {
+  if (capped.length > 0) {
+    return new SluiceError(`there is no collection to copy: the server cannot read ${capped.join(', ')} at a time`, {
+      kind: 'config',
+      code: 'snapshot.nothing-matches',
+      hint: 'Capped collections are streamed, but cannot be copied.',
+    });
+  }
   const which = patterns.length === 0 ? 'the pipeline' : patterns.join(', ');
   return new SluiceError(`there is no collection to copy: ${which} covers none that the pipeline streams`, {
     kind: 'config',

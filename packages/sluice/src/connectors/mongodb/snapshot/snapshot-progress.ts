@@ -1,6 +1,6 @@
 import { RateMeter } from '../../../core/rate-meter.ts';
 import type { CollectionSnapshotStatus, SnapshotStatus } from '../../../core/snapshot.ts';
-import type { Waiting } from './pacing.ts';
+import type { WaitReason } from './pacing.ts';
 import { type CollectionCopy, isCopied, type SnapshotRun } from './snapshot-state.ts';
 
 /** Follows a run and tells how far it is. */
@@ -8,12 +8,14 @@ export class SnapshotProgress {
   #rate = new RateMeter();
   #rows = 0;
   #run: SnapshotRun | undefined;
+  #error: string | undefined;
   #ended: { readonly state: 'completed' | 'cancelled'; readonly atMs: number } | undefined;
 
   /** Notes how the run looks now. */
   observe(run: SnapshotRun, nowMs: number): void {
     if (run.startedAtMs !== this.#run?.startedAtMs) {
       this.#rate = new RateMeter();
+      this.#error = undefined;
       this.#rows = sumOf(run, ({ rows }) => rows);
       this.#rate.add(0, nowMs);
     }
@@ -22,6 +24,11 @@ export class SnapshotProgress {
     this.#rows = rows;
     this.#run = run;
     this.#ended = undefined;
+  }
+
+  /** Notes why the run is about to be given up. */
+  failed(message: string): void {
+    this.#error = message;
   }
 
   /** Notes that all was copied before this process began. */
@@ -46,7 +53,7 @@ export class SnapshotProgress {
   }
 
   /** Undefined when there was no run. */
-  status(waitsFor: Waiting | undefined, nowMs: number): SnapshotStatus | undefined {
+  status(waitsFor: WaitReason | undefined, nowMs: number): SnapshotStatus | undefined {
     const run = this.#run;
     if (run === undefined) return undefined;
     const ended = this.#ended;
@@ -60,6 +67,7 @@ export class SnapshotProgress {
       waitsFor: ended === undefined && !run.paused ? waitsFor : undefined,
       startedAtMs: run.startedAtMs,
       endedAtMs: ended?.atMs,
+      error: this.#error,
       rows: this.#rows,
       bytes: sumOf(run, ({ bytes }) => bytes),
       estimatedRows,

@@ -1,8 +1,9 @@
 import { EJSON } from 'bson';
 import type { Document } from 'mongodb';
-import type { BsonValue } from '../../../core/change-event.ts';
+import { type BsonValue, formatNamespace, type Namespace } from '../../../core/change-event.ts';
 import { asSluiceError, isAbort } from '../../../core/failure.ts';
 import { BatchSize } from '../batch-size.ts';
+import { runCommand } from '../client.ts';
 import type { Scope } from '../scope.ts';
 import type { ChunkRead } from './aligner.ts';
 import { type Catalog, listCollections } from './catalog.ts';
@@ -20,11 +21,14 @@ const MAX_ROWS_PER_READ = 20_000;
 const ROWS_PER_RANGE = 20_000;
 const RANGES_PER_READER = 4;
 const COUNTS_AT_ONCE = 8;
+const LISTED_FROM = 'primaryPreferred';
 
 /** What a snapshot asks of the server. */
 export interface SnapshotServer {
   /** The collections of a scope that can be copied, with their sizes; and what cannot be. */
   list(scope: Scope): Promise<{ readonly collections: readonly Listed[]; readonly left: LeftOut }>;
+  /** Rejects with what the server has against a query (canonical Extended JSON), as far as it tells without running it. */
+  tryQuery(namespace: Namespace, match: string): Promise<void>;
   /** The ranges to copy a collection in. */
   split(copy: CollectionCopy): Promise<readonly Interval[]>;
   /** Reads the next chunk of an interval, of at most so many rows and about so many bytes. */
@@ -53,17 +57,25 @@ export interface CutSettings {
 export function snapshotServer(context: SnapshotContext, settings: CutSettings): SnapshotServer {
   const sizes = new Map<string, BatchSize>();
   const sizeOf = (copy: CollectionCopy) => {
-    const name = `${copy.namespace.db}.${copy.namespace.coll}`;
+    const name = formatNamespace(copy.namespace);
     const size = sizes.get(name) ?? new BatchSize({ events: MAX_ROWS_PER_READ, bytes: settings.chunkBytes });
     sizes.set(name, size);
     return size;
   };
   return {
     async list(scope) {
-      const { collections, timeSeries } = await listCollections(context, scope);
+      // Not by the read preference: a secondary that lags behind does not know of a collection that is new.
+      const { collections, timeSeries } = await listCollections({ ...context, readPreference: LISTED_FROM }, scope);
       const capped = collections.filter(({ kind }) => kind === 'capped').map(({ db, coll }) => `${db}.${coll}`);
       const rest = collections.filter(({ kind }) => kind !== 'capped');
       return { collections: await withCounts(context, rest), left: { timeSeries, capped } };
+    },
+    async tryQuery(namespace, match) {
+      const { client, readPreference, signal } = context;
+      const filter = EJSON.parse(match, { relaxed: false }) as Document;
+      const command = { explain: { find: namespace.coll, filter }, verbosity: 'queryPlanner' };
+      const trying = { client, signal, phase: 'snapshot', doing: 'try the filter' } as const;
+      await runCommand(trying, namespace.db, command, readPreference);
     },
     async split({ namespace, collation, clustered, estimatedRows }) {
       const wanted = Math.ceil((estimatedRows ?? 0) / ROWS_PER_RANGE);
@@ -80,7 +92,8 @@ export function snapshotServer(context: SnapshotContext, settings: CutSettings):
       const readAtMs = Date.now();
       const chunk = await readChunk(context, { ...namespace, uuid, clustered, ...interval, at, rows, match });
       size.observe(chunk.rows.length, chunk.bytes);
-      return { rows: chunk.rows, bytes: chunk.bytes, next: chunk.next && copied(chunk.next), readAtMs };
+      const keys = match === undefined || chunk.next === undefined ? chunk.rows.length : rows;
+      return { rows: chunk.rows, bytes: chunk.bytes, next: chunk.next && copied(chunk.next), readAtMs, keys };
     },
     compare: ({ namespace, collation }, keys, bounds) =>
       compareOnServer(context, { ...namespace, collation: EJSON.parse(collation ?? '{}') as Document, keys, bounds }),

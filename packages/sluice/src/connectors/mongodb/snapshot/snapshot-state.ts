@@ -116,16 +116,32 @@ export function coveredWith(covered: SnapshotState['covered'], run: SnapshotRun)
 
 const FORMAT = 1;
 
-/** The state as it goes into a checkpoint; its text is only made when a checkpoint is saved. */
+const encoded = new WeakMap<SnapshotState, SourceState>();
+
+/** The state as it goes into a checkpoint; its text is only made when a checkpoint is saved, and once. */
 export function asSourceState(state: SnapshotState): SourceState {
-  let text: string | undefined;
-  return {
-    revision: state.revision,
-    get text() {
-      text ??= encodeState(state);
-      return text;
-    },
-  };
+  let known = encoded.get(state);
+  if (known === undefined) {
+    known = new EncodedState(state);
+    encoded.set(state, known);
+  }
+  return known;
+}
+
+class EncodedState implements SourceState {
+  readonly revision: number;
+  readonly #state: SnapshotState;
+  #text: string | undefined;
+
+  constructor(state: SnapshotState) {
+    this.revision = state.revision;
+    this.#state = state;
+  }
+
+  get text(): string {
+    this.#text ??= encodeState(this.#state);
+    return this.#text;
+  }
 }
 
 function encodeState({ covered, run, losses, gap }: SnapshotState): string {

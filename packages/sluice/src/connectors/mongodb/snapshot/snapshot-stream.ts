@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { asSluiceError, isAbort } from '../../../core/failure.ts';
+import { formatNamespace } from '../../../core/change-event.ts';
+import { formatClusterTime } from '../../../core/cluster-time.ts';
+import { asSluiceError, isAbort, type SluiceError } from '../../../core/failure.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Position } from '../../../core/position.ts';
 import type { SnapshotStatus } from '../../../core/snapshot.ts';
@@ -8,11 +10,12 @@ import { Wakeup } from '../../../core/wakeup.ts';
 import { Aligner, type ChunkRead } from './aligner.ts';
 import type { StreamBatch } from './anchor.ts';
 import { CollatedKeys } from './collated-keys.ts';
-import { Pacing, type PacingSettings, type Waiting } from './pacing.ts';
-import { copyOf, hasWork } from './plan.ts';
+import type { Adopt } from './ddl-effect.ts';
+import { Pacing, type PacingSettings, type WaitReason } from './pacing.ts';
+import { copyOf, hasWork, planCancel } from './plan.ts';
 import type { SnapshotProgress } from './snapshot-progress.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
-import { type CollectionCopy, changeCopy, EMPTY_COPY, type SnapshotState } from './snapshot-state.ts';
+import { type CollectionCopy, changeCopy, EMPTY_COPY, isCopied, type SnapshotState } from './snapshot-state.ts';
 
 const REPLICATION_LOOK_MS = 2_000;
 /** After a read at a time that the server cannot read at: how long before the next one, at a later time. */
@@ -40,8 +43,7 @@ export interface SnapshotStreamParts {
   readonly position: Position | undefined;
   /** The sink may have been given more than the checkpoint says. */
   readonly sinkMayBeAhead: boolean;
-  /** Whether a collection that is renamed to this name has to be copied. */
-  readonly adopts: (namespace: { readonly db: string; readonly coll: string }) => boolean;
+  readonly adopt: Adopt;
   readonly progress: SnapshotProgress;
   readonly logger: Logger;
   /** What to begin with, decided when the first answer of the stream has come; may hand out events in front of it. */
@@ -112,6 +114,17 @@ export class SnapshotStream {
     return aligner.state;
   }
 
+  /** The state without the run that somebody gave up, or that cannot go on. */
+  cancelled(state: SnapshotState): SnapshotState {
+    const { clusterTime = { t: 0, i: 0 } } = this.position ?? {};
+    const { state: next, gap } = planCancel(state, clusterTime, Date.now());
+    if (gap !== undefined) {
+      const text = { from: formatClusterTime(gap.from), to: formatClusterTime(gap.to) };
+      this.#parts.logger.error(text, 'changes of documents that were still to be copied are lost with the snapshot');
+    }
+    return next;
+  }
+
   /** Everything in its order, until the signal aborts, the stream fails, or nothing is left to copy (`ends`). */
   async *batches(signal: AbortSignal): AsyncGenerator<SourceBatch> {
     const halt = () => this.#halt.abort(signal.reason);
@@ -128,17 +141,16 @@ export class SnapshotStream {
   }
 
   async *#begin(): AsyncGenerator<SourceBatch, Aligner | undefined> {
-    const { changes, settings, emptyMeansAll, adopts, position, sinkMayBeAhead } = this.#parts;
+    const { changes, settings, emptyMeansAll, adopt, position, sinkMayBeAhead } = this.#parts;
     const first = await changes.next();
     if (first.done === true) return undefined;
     const { state, prelude } = await this.#parts.begin(first.value, this.#server);
     const { parallelism, inFlightBytes: inFlightLimitBytes } = settings;
     const keyOrder = this.#keys.order;
     const known = { state, position, sinkMayBeAhead, emptyMeansAll };
-    const options = { ...known, parallelism, inFlightLimitBytes, keyOrder, adopts };
+    const options = { ...known, parallelism, inFlightLimitBytes, keyOrder, adopt };
     const aligner = new Aligner(options);
     this.#aligner = aligner;
-    if (this.#parts.ends && !this.copying) this.#parts.progress.nothingToDo(Date.now());
     this.#observe(aligner);
     this.#receive(aligner, first.value);
     if (prelude !== undefined) yield prelude;
@@ -156,6 +168,7 @@ export class SnapshotStream {
       }
       const batch = aligner.next();
       if (batch !== undefined) {
+        this.#keys.clear();
         this.#observe(aligner);
         yield batch;
       } else if (this.#over || (this.#parts.ends && !this.copying)) {
@@ -208,7 +221,7 @@ export class SnapshotStream {
   async #read(aligner: Aligner, read: ChunkRead): Promise<void> {
     try {
       const result = await this.#server.read(read, this.#pacing.maxRows, this.#pacing.maxBytes);
-      this.#pacing.spent(result.rows.length, result.bytes, Date.now());
+      this.#pacing.spent(result.keys, result.bytes, Date.now());
       aligner.finish(read, result);
     } catch (error) {
       aligner.fail(read);
@@ -216,10 +229,17 @@ export class SnapshotStream {
     }
   }
 
-  /** A read that comes too early or too late is repeated at a later time; every other failure ends the stream. */
-  #readLater(aligner: Aligner, copy: CollectionCopy, error: unknown): void {
-    const { code } = asSluiceError(error);
-    const name = nameOf(copy);
+  /**
+   * A read that comes too early or too late is repeated at a later time. What is wrong with a copy that somebody asked for
+   * ends that copy; every other failure ends the stream.
+   */
+  #readLater(aligner: Aligner, copy: CollectionCopy, thrown: unknown): void {
+    if (isAbort(thrown, this.#halt.signal)) throw thrown;
+    const error = asSluiceError(thrown);
+    const { code } = error;
+    const name = formatNamespace(copy.namespace);
+    const { run } = aligner.state;
+    if (error.kind !== 'transient' && run?.reason === 'on-demand') return this.#giveUp(error);
     if (code === OTHER_COLLECTION) {
       const times = (this.#otherCollection.get(name) ?? 0) + 1;
       this.#otherCollection.set(name, this.#caughtUp ? times : 0);
@@ -229,14 +249,21 @@ export class SnapshotStream {
     this.#notBeforeMs = performance.now() + LATER_MS;
   }
 
+  #giveUp({ code, message, hint }: SluiceError): void {
+    this.#parts.logger.error({ code, hint }, `the snapshot is cancelled: ${message}`);
+    this.#parts.progress.failed(message);
+    this.update((state) => this.cancelled(state));
+  }
+
   /** The stream has shown everything and not that the collection is another one (its events are filtered out). */
   #beginAnew(aligner: Aligner, copy: CollectionCopy): void {
-    const name = nameOf(copy);
+    const name = formatNamespace(copy.namespace);
     this.#otherCollection.delete(name);
     if (aligner.state.run?.collections.has(name) !== true) return;
     this.#parts.logger.warn({ namespace: name }, 'the collection is another one now: copying it from its beginning');
-    const { namespace, mode, match } = copy;
-    aligner.update(changeCopy(aligner.state, name, { ...EMPTY_COPY, namespace, mode, match }));
+    const { namespace, match } = copy;
+    // What the sink has of the one before is not known, so all changes pass.
+    aligner.update(changeCopy(aligner.state, name, { ...EMPTY_COPY, namespace, mode: 'pass', match }));
   }
 
   #nextUnsplit(collections: ReadonlyMap<string, CollectionCopy>): CollectionCopy | undefined {
@@ -247,7 +274,7 @@ export class SnapshotStream {
   }
 
   async #split(aligner: Aligner, unsplit: CollectionCopy): Promise<void> {
-    const name = nameOf(unsplit);
+    const name = formatNamespace(unsplit.namespace);
     this.#splitting.add(name);
     try {
       const copy = unsplit.estimatedRows === undefined ? await this.#describe(unsplit) : unsplit;
@@ -270,7 +297,7 @@ export class SnapshotStream {
   /** Keys of the next changes whose order only the server knows and has not been asked for. */
   #unknownKeys(aligner: Aligner) {
     for (const [name, copy] of aligner.state.run?.collections ?? []) {
-      if (copy.collation === undefined || copy.mode === 'pass') continue;
+      if (copy.collation === undefined || copy.mode === 'pass' || isCopied(copy)) continue;
       const keys = aligner.keysAhead(name).filter((key) => !this.#keys.knows(copy, key));
       if (keys.length > 0) return { copy, keys };
     }
@@ -285,7 +312,7 @@ export class SnapshotStream {
     }
   }
 
-  #waitsFor(nowMs: number): Waiting | undefined {
+  #waitsFor(nowMs: number): WaitReason | undefined {
     return this.copying ? this.#pacing.waitsFor(nowMs, this.#aligner?.oldestWaiting?.sourceTimeMs) : undefined;
   }
 
@@ -319,8 +346,4 @@ export class SnapshotStream {
       });
     this.#working.add(watched);
   }
-}
-
-function nameOf({ namespace }: CollectionCopy): string {
-  return `${namespace.db}.${namespace.coll}`;
 }

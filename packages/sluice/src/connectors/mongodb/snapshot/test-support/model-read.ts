@@ -25,7 +25,7 @@ export function chunkOf(documents: readonly Buffer[], maxRows: number): ChunkRes
   const rows = documents.slice(0, maxRows);
   const last = rows.length < documents.length || rows.length === maxRows ? rows.at(-1) : undefined;
   const bytes = rows.reduce((sum, row) => sum + row.length, 0);
-  return { rows, bytes, next: last && findField(last, '_id'), readAtMs: 0 };
+  return { rows, bytes, next: last && findField(last, '_id'), readAtMs: 0, keys: rows.length };
 }
 
 /** Where a bound stands in the index. */

@@ -121,7 +121,7 @@ class Simulation {
       inFlightLimitBytes: 1_000,
       emptyMeansAll: !sharded,
       keyOrder: this.#rig.keyOrder,
-      adopts: ({ coll }) => coll !== OUTSIDE,
+      adopt: ({ coll }) => (coll === OUTSIDE ? undefined : { match: undefined }),
     });
     this.#aligner.receive(first);
   }
