@@ -6,8 +6,9 @@ import type { Sink } from '../../core/sink.ts';
 import { testEvent } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
+import { type Owner, writeEvents } from '../../testing/sink-writes.ts';
 import { waitFor } from '../../testing/wait-for.ts';
-import { type Owner, openSink, readSettled, uniqueName, writeEvents } from './sink-fixture.ts';
+import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 
 const options = { timeout: 120_000 };
 const { signal } = new AbortController();

@@ -5,9 +5,10 @@ import { silentLogger } from '../../core/logger.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
+import { sinkContext } from '../../testing/sink-writes.ts';
 import { checkKafkaDeadLetters, checkKafkaSink } from './check.ts';
 import { kafkaDeadLetterConfig, kafkaSinkConfig } from './config.ts';
-import { openSink, sinkContext, uniqueName } from './sink-fixture.ts';
+import { openSink, uniqueName } from './sink-fixture.ts';
 
 const brokers = await testKafka();
 const options = { timeout: 60_000 };

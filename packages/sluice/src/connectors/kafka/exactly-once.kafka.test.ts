@@ -11,6 +11,7 @@ import { testEvent, testPosition } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
+import { checkpointBehind, type Owner, textFormat, writeEvents } from '../../testing/sink-writes.ts';
 import { waitFor } from '../../testing/wait-for.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { claimKey } from './checkpoint-reader.ts';
@@ -18,15 +19,7 @@ import { KafkaClient } from './client.ts';
 import { codecFor } from './compression.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { packKeyed } from './own-records.ts';
-import {
-  checkpointBehind,
-  type Owner,
-  openSink,
-  readSettled,
-  textFormat,
-  uniqueName,
-  writeEvents,
-} from './sink-fixture.ts';
+import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
 

@@ -7,7 +7,8 @@ import { inspect } from 'node:util';
 import { SluiceError } from '../../core/failure.ts';
 import { testEvent } from '../../testing/events.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
-import { openSink, uniqueName, writeEvents } from './sink-fixture.ts';
+import { writeEvents } from '../../testing/sink-writes.ts';
+import { openSink, uniqueName } from './sink-fixture.ts';
 
 const options = { timeout: 60_000 };
 const BEARER = 'listener.name.client.oauthbearer';

@@ -1,4 +1,4 @@
-import type { CheckpointStore } from '../../core/checkpoint.ts';
+import { FailFastQueue, inOrder } from '../../core/fail-fast-queue.ts';
 import type { Sink, SinkLimits, WriteContext, WriteResult } from '../../core/sink.ts';
 import type { KafkaClient } from './client.ts';
 import type { Delivery } from './delivery.ts';
@@ -34,27 +34,6 @@ export function orderedSink(parts: OrderedSinkParts): Sink {
       await parts.client[Symbol.asyncDispose]();
     },
   };
-}
-
-/** The same store with its calls in order with the writes. It belongs to the sink, which disposes of everything. */
-function inOrder(store: NonNullable<Delivery['checkpoints']>, queue: FailFastQueue): CheckpointStore {
-  return {
-    claim: (partition, signal) => queue.run(() => store.claim(partition, signal)),
-    save: (checkpoint, signal) => queue.run(() => store.save(checkpoint, signal)),
-    async [Symbol.asyncDispose]() {},
-  };
-}
-
-/** Runs pieces of work one after the other; once one has failed, all others fail with the same error without running. */
-class FailFastQueue {
-  #tail: Promise<unknown> = Promise.resolve();
-
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result;
-    result.catch(() => {});
-    return result;
-  }
 }
 
 interface SendWork {

@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { SluiceError } from '../../core/failure.ts';
 import type { Format } from '../../core/format.ts';
 import { testEvent } from '../../testing/events.ts';
+import { textFormat } from '../../testing/sink-writes.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { codecFor } from './compression.ts';
 import { type PrepareParts, prepareWrite } from './prepare-write.ts';
 import { HeaderWriter } from './record-headers.ts';
-import { textFormat } from './sink-fixture.ts';
 import { TopicTemplate } from './topic-template.ts';
 import type { TopicRegistry } from './topics.ts';
 

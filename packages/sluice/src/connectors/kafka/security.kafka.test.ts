@@ -7,9 +7,10 @@ import { testEvent } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
+import { sinkContext, writeEvents } from '../../testing/sink-writes.ts';
 import { checkKafkaSink } from './check.ts';
 import { kafkaSinkConfig } from './config.ts';
-import { openSink, readSettled, sinkContext, uniqueName, writeEvents } from './sink-fixture.ts';
+import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 
 const options = { timeout: 60_000 };
 const { signal } = new AbortController();

@@ -10,10 +10,11 @@ import { testEvent } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
+import { sinkContext, textFormat, writeEvents } from '../../testing/sink-writes.ts';
 import { KafkaClient } from './client.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { partitionOf } from './murmur2.ts';
-import { openSink, readSettled, sinkContext, textFormat, uniqueName, writeEvents } from './sink-fixture.ts';
+import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 
 const brokers = await testKafka();

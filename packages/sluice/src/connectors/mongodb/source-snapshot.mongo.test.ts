@@ -86,7 +86,7 @@ test('with a query in the configuration no change of the documents it leaves out
   await items.deleteOne({ _id: 497 });
   await reading.until(() => stateOf(source)?.state === 'completed');
   const changes = reading.events.flatMap((event, index) =>
-    event.op === 'snapshot' ? [] : [`${event.op} ${reading.ids[index]}`],
+    event.op === 'snapshot' ? [] : [`${event.op} ${String(reading.ids[index])}`],
   );
   assert.deepEqual(changes, ['insert 1000', 'update 498', 'delete 497']);
   assert.equal(reading.ops.filter((op) => op === 'snapshot').length, 249);

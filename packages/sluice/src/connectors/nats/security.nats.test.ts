@@ -6,7 +6,8 @@ import { inspect } from 'node:util';
 import { SluiceError } from '../../core/failure.ts';
 import { testEvent } from '../../testing/events.ts';
 import { type NatsServer, startNats } from '../../testing/servers/nats.ts';
-import { openSink, settingsFor, writeEvents } from './sink-fixture.ts';
+import { writeEvents } from '../../testing/sink-writes.ts';
+import { openSink, settingsFor } from './sink-fixture.ts';
 
 function refused(code: string, secret?: string) {
   return (error: unknown) => {

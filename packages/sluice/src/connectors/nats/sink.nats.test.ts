@@ -10,17 +10,9 @@ import type { Format } from '../../core/format.ts';
 import { testEvent } from '../../testing/events.ts';
 import { readStream } from '../../testing/nats-reader.ts';
 import { startNats, testNats } from '../../testing/servers/nats.ts';
+import { checkpointBehind, textFormat, writeEvents } from '../../testing/sink-writes.ts';
 import { waitFor } from '../../testing/wait-for.ts';
-import {
-  addStream,
-  checkpointBehind,
-  openSink,
-  ownerOf,
-  settingsFor,
-  textFormat,
-  withStreams,
-  writeEvents,
-} from './sink-fixture.ts';
+import { addStream, openSink, ownerOf, settingsFor, withStreams } from './sink-fixture.ts';
 
 const signal = new AbortController().signal;
 

@@ -1,6 +1,6 @@
-import type { CheckpointStore } from '../../core/checkpoint.ts';
 import type { SinkConnector, SinkContext } from '../../core/connector.ts';
 import type { Envelope } from '../../core/envelope.ts';
+import { FailFastQueue, inOrder } from '../../core/fail-fast-queue.ts';
 import type { Sink, WriteContext, WriteResult } from '../../core/sink.ts';
 import { AtomicPublisher } from './atomic-publisher.ts';
 import { ChainedPublisher } from './chained-publisher.ts';
@@ -79,27 +79,6 @@ function orderedSink(config: NatsSinkConfig, { client, shape, delivery, subjects
     },
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
-}
-
-/** The same store with its calls in order with the writes. It belongs to the sink, which disposes of everything. */
-function inOrder(store: NonNullable<Delivery['checkpoints']>, queue: FailFastQueue): CheckpointStore {
-  return {
-    claim: (partition, signal) => queue.run(() => store.claim(partition, signal)),
-    save: (checkpoint, signal) => queue.run(() => store.save(checkpoint, signal)),
-    async [Symbol.asyncDispose]() {},
-  };
-}
-
-/** Runs pieces of work one after the other; once one has failed, all others fail with the same error without running. */
-class FailFastQueue {
-  #tail: Promise<unknown> = Promise.resolve();
-
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result;
-    result.catch(() => {});
-    return result;
-  }
 }
 
 interface PublishWork {

@@ -5,9 +5,10 @@ import { SluiceError } from '../../core/failure.ts';
 import { testEvent } from '../../testing/events.ts';
 import { readStream } from '../../testing/nats-reader.ts';
 import { startNats, testNats } from '../../testing/servers/nats.ts';
+import { sinkContext, writeEvents } from '../../testing/sink-writes.ts';
 import { checkNatsSink } from './check.ts';
 import { natsSinkConfig } from './config.ts';
-import { addStream, openSink, settingsFor, sinkContext, withStreams, writeEvents } from './sink-fixture.ts';
+import { addStream, openSink, settingsFor, withStreams } from './sink-fixture.ts';
 
 function refused(code: string, pattern: RegExp) {
   return (error: unknown) => {
