@@ -43,6 +43,11 @@ export interface Sink extends AsyncDisposable {
   /** Set when the sink keeps the checkpoint with the data: then `write` saves it, and `claim` fences older owners. */
   readonly checkpoints?: CheckpointStore | undefined;
   /**
+   * Resolves with a classified error when the sink finds out by itself that no write can succeed any more, so that a
+   * quiet pipeline does not look well until the next event. A disposal may resolve it too.
+   */
+  readonly broken?: Promise<SluiceError> | undefined;
+  /**
    * When it resolves, every record of the batch is durable, filtered or was handed to `reject`. When it throws
    * (a classified `SluiceError`), any part may have been written; writes called after it fail too, unwritten,
    * and the sink is only good for disposal.

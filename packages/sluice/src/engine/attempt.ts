@@ -109,7 +109,11 @@ class Attempt implements RunningAttempt {
   async run(): Promise<void> {
     const from = this.#resumeFrom();
     this.#options.progress.attemptStarted(this.#parts.source, () => this.#inFlight());
-    const background = [this.#guard(this.#checkpointer.run(this.#signal)), this.#guard(this.#watchWindow())];
+    const background = [
+      this.#guard(this.#checkpointer.run(this.#signal)),
+      this.#guard(this.#watchWindow()),
+      this.#guard(this.#watchSink()),
+    ];
     await Promise.all([this.#guard(this.#readAll(from)), this.#guard(this.#writeAll())]);
     await this.#saveFinal();
     this.#halt.abort();
@@ -272,6 +276,19 @@ class Attempt implements RunningAttempt {
   /** After a clean drain the checkpoint equals the last acknowledgement. */
   async #saveFinal(): Promise<void> {
     if (this.#failure === undefined && !this.#options.abort.aborted) await this.#guard(this.#checkpointer.flush());
+  }
+
+  /** A sink that breaks while nothing is written ends the attempt too. */
+  async #watchSink(): Promise<void> {
+    const { broken } = this.#parts.sink;
+    if (broken === undefined) return;
+    const { promise: ended, resolve } = Promise.withResolvers<undefined>();
+    const end = () => resolve(undefined);
+    this.#signal.addEventListener('abort', end, { once: true });
+    if (this.#signal.aborted) end();
+    const error = await Promise.race([broken, ended]);
+    this.#signal.removeEventListener('abort', end);
+    if (error !== undefined) throw error;
   }
 
   async #watchWindow(): Promise<void> {

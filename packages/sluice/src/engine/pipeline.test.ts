@@ -457,3 +457,20 @@ test('a command that is not durable when the pipeline stops is not answered as i
   await running;
   await refused;
 });
+
+test('a sink that breaks while nothing is written fails the attempt, and is opened again', async () => {
+  const breaking: PromiseWithResolvers<SluiceError>[] = [];
+  const broken = () => {
+    breaking.push(Promise.withResolvers());
+    return breaking.at(-1)!.promise;
+  };
+  const b = bench({ count: 5, sink: { broken }, settings: { backoff: { minMs: 20, maxMs: 20 } } });
+  const running = b.run();
+  await until(() => b.records.length === 5, 'the stream is quiet');
+  breaking[0]?.resolve(transient('the connection is lost'));
+  await until(() => b.pipeline.status().error?.message === 'the connection is lost', 'it is noticed');
+  await until(() => breaking.length === 2 && b.pipeline.status().state === 'running', 'it runs again');
+  b.stop.abort();
+  assert.equal((await running).state, 'stopped');
+  breaking[1]?.resolve(transient('too late to matter'));
+});

@@ -14,6 +14,8 @@ export interface MemorySinkOptions {
   readonly limits?: Partial<SinkLimits>;
   /** Called before a batch becomes durable; may wait or throw. */
   readonly before?: (batch: readonly Envelope[], context: WriteContext) => void | Promise<void>;
+  /** Asked when the sink is opened: resolves when it breaks by itself. */
+  readonly broken?: () => Promise<SluiceError>;
   /** Called after a batch became durable, before it is acknowledged; a throw is a lost acknowledgement. */
   readonly after?: (batch: readonly Envelope[]) => void | Promise<void>;
 }
@@ -24,6 +26,7 @@ export function memorySink(place: MemoryRecord[], format: Format, options: Memor
   const limits = { records: 100, bytes: 1_000_000, batchesInFlight: 1, ...options.limits };
   return {
     limits,
+    broken: options.broken?.(),
     write(batch, context) {
       const write = chain.then(() => writeBatch(place, format, { batch, context, options }));
       chain = write;

@@ -35,6 +35,7 @@ export class NatsClient implements AsyncDisposable {
   /** Calls that a lost connection or a refused publish must end. */
   readonly #waiting = new Set<(error: unknown) => void>();
   #broken: { readonly error: unknown } | undefined;
+  readonly #breaking = Promise.withResolvers<unknown>();
 
   private constructor(connection: NatsConnection, manager: JetStreamManager, requestTimeoutMs: number) {
     this.connection = connection;
@@ -61,6 +62,11 @@ export class NatsClient implements AsyncDisposable {
     } catch (error) {
       throw failureOf(error, 'connect', signal);
     }
+  }
+
+  /** Resolves with the reason when the connection is lost or closed. */
+  get broken(): Promise<unknown> {
+    return this.#breaking.promise;
   }
 
   /** True when the server has at least this version. */
@@ -142,6 +148,7 @@ export class NatsClient implements AsyncDisposable {
 
   #break(error: unknown): void {
     this.#broken ??= { error };
+    this.#breaking.resolve(error);
     for (const reject of this.#waiting) reject(error);
   }
 }

@@ -5,6 +5,7 @@ import type { Sink, WriteContext, WriteResult } from '../../core/sink.ts';
 import { AtomicPublisher } from './atomic-publisher.ts';
 import { ChainedPublisher } from './chained-publisher.ts';
 import { checkNatsSink } from './check.ts';
+import { classifyNatsError } from './classify.ts';
 import { NatsClient } from './client.ts';
 import type { NatsSinkConfig } from './config.ts';
 import { atLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
@@ -73,6 +74,7 @@ function orderedSink(config: NatsSinkConfig, { client, shape, delivery, subjects
   return {
     limits: { records: config.batchRecords, bytes: config.batchBytes, batchesInFlight: BATCHES_IN_FLIGHT },
     checkpoints: delivery.checkpoints && inOrder(delivery.checkpoints, publishing),
+    broken: client.broken.then((error) => classifyNatsError(error, 'publish')),
     write(batch, context) {
       const shaped = shaping.run(() => shapeMessages(batch, shape, context.signal));
       return publishing.run(async () => publish(batch, { shaped: await shaped, context, delivery, subjects }));
