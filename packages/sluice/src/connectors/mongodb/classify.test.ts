@@ -129,10 +129,17 @@ test('no command or query of ours gets into the error: they hold document keys',
     'not authorized on shop to execute command { find: "orders", filter: { _id: "hunter2" } }',
     'error processing query: ns=shop.ordersTree: $expr {"$const":"hunter2"}\nSort: {}\n planner returned error :: caused by :: hint',
   ];
-  const shown = texts.map((text) => classify(serverError(2, text), 'snapshot', 'x').message);
+  const shown = texts.map((text) => classify(serverError(2, text), 'check', 'x').message);
   assert.doesNotMatch(shown.join(), /hunter2/);
   assert.match(shown[0] ?? '', /not authorized on shop to execute command …/);
   assert.match(shown[1] ?? '', /planner returned error :: caused by :: hint/);
+});
+
+test('reading documents, the server quotes their values: only the name of its code is shown', () => {
+  for (const code of [2, 241, 99_999]) {
+    const error = classify(serverError(code, "Failed to parse number 'hunter2' in $convert"), 'snapshot', 'read');
+    assert.doesNotMatch(error.message, /hunter2/, String(code));
+  }
 });
 
 test('no secret, token or document gets into the error, its cause or its rendering', () => {

@@ -10,7 +10,7 @@ const NEVER = {
   mode: 'never',
   parallelism: 4,
   chunkBytes: 1024 * 1024,
-  inFlightBytes: 8 * 1024 * 1024,
+  inFlightBytes: 4 * 1024 * 1024,
   maxStreamLag: 10_000,
   maxReplicationLag: 10_000,
   match: {},

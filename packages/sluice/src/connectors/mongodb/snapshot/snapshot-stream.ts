@@ -1,31 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatNamespace } from '../../../core/change-event.ts';
 import { formatClusterTime } from '../../../core/cluster-time.ts';
-import { asSluiceError, isAbort, type SluiceError } from '../../../core/failure.ts';
+import { isAbort, type SluiceError } from '../../../core/failure.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Position } from '../../../core/position.ts';
 import type { SnapshotStatus } from '../../../core/snapshot.ts';
 import type { SourceBatch } from '../../../core/source.ts';
 import { Wakeup } from '../../../core/wakeup.ts';
-import { Aligner, type ChunkRead } from './aligner.ts';
+import { Aligner } from './aligner.ts';
 import type { StreamBatch } from './anchor.ts';
 import { CollatedKeys } from './collated-keys.ts';
 import type { Adopt } from './ddl-effect.ts';
 import { Pacing, type PacingSettings, type WaitReason } from './pacing.ts';
-import { copyOf, hasWork, planCancel } from './plan.ts';
+import { hasWork, planCancel } from './plan.ts';
 import type { SnapshotProgress } from './snapshot-progress.ts';
+import { SnapshotReads } from './snapshot-reads.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
-import { type CollectionCopy, changeCopy, EMPTY_COPY, isCopied, type SnapshotState } from './snapshot-state.ts';
+import { isCopied, type SnapshotState } from './snapshot-state.ts';
 
 const REPLICATION_LOOK_MS = 2_000;
-/** After a read at a time that the server cannot read at: how long before the next one, at a later time. */
-const LATER_MS = 250;
-/** Reads of a collection that only has the same name, before it is taken for what there is now. */
-const OTHER_COLLECTION_READS = 20;
-/** A read cannot be made at that time, but at a later one. */
-const READ_LATER = ['mongodb.snapshot-too-old', 'mongodb.snapshot-unavailable'];
-const OTHER_COLLECTION = 'mongodb.collection-changed';
-
 /** How a collection is copied beside its stream. */
 export interface CopySettings extends PacingSettings {
   readonly parallelism: number;
@@ -68,13 +60,10 @@ export class SnapshotStream {
   readonly #changed = new Wakeup();
   readonly #halt = new AbortController();
   readonly #working = new Set<Promise<void>>();
-  readonly #splitting = new Set<string>();
-  readonly #otherCollection = new Map<string, number>();
   #aligner: Aligner | undefined;
   #pulling = false;
   #over = false;
   #caughtUp = false;
-  #notBeforeMs = 0;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(parts: SnapshotStreamParts) {
@@ -158,10 +147,11 @@ export class SnapshotStream {
   }
 
   async *#run(aligner: Aligner, signal: AbortSignal): AsyncGenerator<SourceBatch> {
+    const reads = this.#reads(aligner);
     this.#work(this.#watchReplication());
     while (!signal.aborted) {
       this.#throwFailure();
-      this.#startReads(aligner);
+      reads.start();
       this.#pull(aligner);
       for (let ahead = this.#unknownKeys(aligner); ahead !== undefined; ahead = this.#unknownKeys(aligner)) {
         await this.#keys.lookUp(ahead.copy, ahead.keys);
@@ -174,9 +164,25 @@ export class SnapshotStream {
       } else if (this.#over || (this.#parts.ends && !this.copying)) {
         return;
       } else {
-        await this.#wait(aligner, signal);
+        await this.#wait(reads, signal);
       }
     }
+  }
+
+  #reads(aligner: Aligner): SnapshotReads {
+    const { settings, logger } = this.#parts;
+    return new SnapshotReads({
+      aligner,
+      server: this.#server,
+      pacing: this.#pacing,
+      parallelism: settings.parallelism,
+      logger,
+      signal: this.#halt.signal,
+      waits: () => this.#waitsFor(Date.now()) !== undefined,
+      caughtUp: () => this.#caughtUp,
+      work: (work) => this.#work(work),
+      giveUp: (error) => this.#giveUp(error),
+    });
   }
 
   #throwFailure(): void {
@@ -203,95 +209,10 @@ export class SnapshotStream {
     aligner.receive(batch);
   }
 
-  /** Reads ahead, as far as memory may be used for it: chunks, else with the question where the ranges of the next collection end. */
-  #startReads(aligner: Aligner): void {
-    const { run } = aligner.state;
-    if (run === undefined || run.paused) return;
-    const { parallelism } = this.#parts.settings;
-    while (aligner.chunks + this.#splitting.size < parallelism && this.#waitsFor(Date.now()) === undefined) {
-      if (performance.now() < this.#notBeforeMs) return;
-      const read = aligner.startRead();
-      const unsplit = read === undefined ? this.#nextUnsplit(run.collections) : undefined;
-      if (read !== undefined) this.#work(this.#read(aligner, read));
-      else if (unsplit !== undefined) this.#work(this.#split(aligner, unsplit));
-      else return;
-    }
-  }
-
-  async #read(aligner: Aligner, read: ChunkRead): Promise<void> {
-    try {
-      const result = await this.#server.read(read, this.#pacing.maxRows, this.#pacing.maxBytes);
-      this.#pacing.spent(result.keys, result.bytes, Date.now());
-      aligner.finish(read, result);
-    } catch (error) {
-      aligner.fail(read);
-      this.#readLater(aligner, read.copy, error);
-    }
-  }
-
-  /**
-   * A read that comes too early or too late is repeated at a later time. What is wrong with a copy that somebody asked for
-   * ends that copy; every other failure ends the stream.
-   */
-  #readLater(aligner: Aligner, copy: CollectionCopy, thrown: unknown): void {
-    if (isAbort(thrown, this.#halt.signal)) throw thrown;
-    const error = asSluiceError(thrown);
-    const { code } = error;
-    const name = formatNamespace(copy.namespace);
-    const { run } = aligner.state;
-    if (error.kind !== 'transient' && run?.reason === 'on-demand') return this.#giveUp(error);
-    if (code === OTHER_COLLECTION) {
-      const times = (this.#otherCollection.get(name) ?? 0) + 1;
-      this.#otherCollection.set(name, this.#caughtUp ? times : 0);
-      if (times > OTHER_COLLECTION_READS) this.#beginAnew(aligner, copy);
-    } else if (!READ_LATER.includes(code)) throw error;
-    this.#parts.logger.debug({ namespace: name, code }, 'a part of a collection is read again at a later time');
-    this.#notBeforeMs = performance.now() + LATER_MS;
-  }
-
   #giveUp({ code, message, hint }: SluiceError): void {
     this.#parts.logger.error({ code, hint }, `the snapshot is cancelled: ${message}`);
     this.#parts.progress.failed(message);
     this.update((state) => this.cancelled(state));
-  }
-
-  /** The stream has shown everything and not that the collection is another one (its events are filtered out). */
-  #beginAnew(aligner: Aligner, copy: CollectionCopy): void {
-    const name = formatNamespace(copy.namespace);
-    this.#otherCollection.delete(name);
-    if (aligner.state.run?.collections.has(name) !== true) return;
-    this.#parts.logger.warn({ namespace: name }, 'the collection is another one now: copying it from its beginning');
-    const { namespace, match } = copy;
-    // What the sink has of the one before is not known, so all changes pass.
-    aligner.update(changeCopy(aligner.state, name, { ...EMPTY_COPY, namespace, mode: 'pass', match }));
-  }
-
-  #nextUnsplit(collections: ReadonlyMap<string, CollectionCopy>): CollectionCopy | undefined {
-    for (const [name, copy] of collections) {
-      if (copy.remaining === undefined && !this.#splitting.has(name)) return copy;
-    }
-    return undefined;
-  }
-
-  async #split(aligner: Aligner, unsplit: CollectionCopy): Promise<void> {
-    const name = formatNamespace(unsplit.namespace);
-    this.#splitting.add(name);
-    try {
-      const copy = unsplit.estimatedRows === undefined ? await this.#describe(unsplit) : unsplit;
-      const remaining = copy === undefined ? [] : await this.#server.split(copy);
-      // Meanwhile it may have been dropped, or have begun anew.
-      if (aligner.state.run?.collections.get(name) !== unsplit) return;
-      aligner.update(changeCopy(aligner.state, name, { ...(copy ?? unsplit), remaining }));
-    } finally {
-      this.#splitting.delete(name);
-    }
-  }
-
-  /** The copy with what the catalog knows of its collection; undefined when it is gone. */
-  async #describe(copy: CollectionCopy): Promise<CollectionCopy | undefined> {
-    const { collections } = await this.#server.list({ level: 'collection', ...copy.namespace });
-    const [listed] = collections;
-    return listed && copyOf(listed, copy.mode, copy.match);
   }
 
   /** Keys of the next changes whose order only the server knows and has not been asked for. */
@@ -325,11 +246,9 @@ export class SnapshotStream {
   }
 
   /** Until something comes, or what holds up the reads may be over. */
-  async #wait(aligner: Aligner, signal: AbortSignal): Promise<void> {
-    const nowMs = Date.now();
-    const waits = this.copying && aligner.chunks + this.#splitting.size === 0;
-    const ms = Math.max(this.#pacing.waitMs(nowMs), this.#notBeforeMs - performance.now(), 20);
-    const timer = waits ? setTimeout(() => this.#changed.wake(), ms) : undefined;
+  async #wait(reads: SnapshotReads, signal: AbortSignal): Promise<void> {
+    const ms = Math.max(this.#pacing.waitMs(Date.now()), reads.waitMs, 20);
+    const timer = this.copying && reads.idle ? setTimeout(() => this.#changed.wake(), ms) : undefined;
     await this.#changed.wait(signal);
     clearTimeout(timer);
   }
