@@ -6,7 +6,7 @@ import type { BenchOptions } from './main.ts';
 import type { Measurement } from './measure.ts';
 import { loadOrders, withClient } from './orders.ts';
 import { median, round } from './statistics.ts';
-import { writeWhile } from './steady-writes.ts';
+import { insertWhile } from './steady-writes.ts';
 
 const LATENCY_SECONDS = 10;
 
@@ -87,7 +87,7 @@ interface Latency {
 /** Writes at a steady pace while the pipeline follows from now on. */
 async function measureLatency(ground: Ground, target: LiveTarget): Promise<Latency> {
   const config = await configure(ground, target, 'now');
-  return writeWhile(ground.mongo, () => ground.child<Latency>('pipeline', [config, 'latency', LATENCY_SECONDS]));
+  return insertWhile(ground.mongo, () => ground.child<Latency>('pipeline', [config, 'latency', LATENCY_SECONDS]));
 }
 
 async function configure(ground: Ground, target: LiveTarget, startAt: unknown): Promise<string> {

@@ -10,7 +10,7 @@ import type { BenchOptions } from './main.ts';
 import type { Measurement } from './measure.ts';
 import { loadOrders, withClient } from './orders.ts';
 import { median, round } from './statistics.ts';
-import { writeWhile } from './steady-writes.ts';
+import { updateWhile } from './steady-writes.ts';
 
 /** Documents that are copied when nothing else is asked for. */
 export const DEFAULT_EVENTS = 1_000_000;
@@ -35,6 +35,8 @@ interface Ground {
 interface Target {
   readonly name: 'null' | 'kafka';
   readonly delivery?: 'at-least-once' | 'exactly-once';
+  /** How records look; without it the default, which writes every row as JSON. */
+  readonly format?: object;
   ceiling(): Promise<Measurement>;
 }
 
@@ -53,6 +55,7 @@ export async function run({ events: documents, runs, say }: BenchOptions): Promi
   const targets: Target[] = [
     { name: 'null', ceiling: () => child<Measurement>('raw-cursor', [mongo.uri, 'shop', 'orders']) },
     { name: 'kafka', delivery: 'at-least-once', ceiling: send },
+    { name: 'kafka', delivery: 'at-least-once', format: { name: 'document', json: 'bson' }, ceiling: send },
     { name: 'kafka', delivery: 'exactly-once', ceiling: send },
   ];
   const results: object[] = [];
@@ -71,12 +74,13 @@ async function measureTarget(ground: Ground, target: Target, runs: number): Prom
     copies.push(copy);
     say(`${target.name} ${target.delivery ?? ''} ${run}/${runs}: ceiling ${shown(ceiling)}, copy ${shown(copy)}`);
   }
-  const busy = await writeWhile(ground.mongo, () => copyOnce(ground, target));
+  const busy = await updateWhile(ground.mongo, () => copyOnce(ground, target));
   const of = (from: readonly Measurement[], field: keyof Measurement) => median(from.map((one) => one[field]));
   return {
     bench: 'snapshot',
     sink: target.name,
     ...(target.delivery === undefined ? {} : { delivery: target.delivery }),
+    ...(target.format === undefined ? {} : { format: target.format }),
     documents,
     documentsPerSecond: Math.round(of(copies, 'eventsPerSecond')),
     cpuMicrosPerEvent: round(of(copies, 'cpuMicrosPerEvent'), 2),
@@ -95,6 +99,7 @@ async function copyOnce({ mongo, brokers, directory, documents, child }: Ground,
     brokers,
     topic: id,
     ...(target.delivery === undefined ? {} : { delivery: target.delivery }),
+    ...(target.format === undefined ? {} : { format: target.format }),
     createTopics: { partitions: PARTITIONS, replicationFactor: 1 },
   };
   const source = { uri: mongo, include: ['shop.orders'], snapshot: 'initial' };
