@@ -102,7 +102,8 @@ async function copyOnce({ mongo, brokers, directory, documents, child }: Ground,
     ...(target.format === undefined ? {} : { format: target.format }),
     createTopics: { partitions: PARTITIONS, replicationFactor: 1 },
   };
-  const source = { uri: mongo, include: ['shop.orders'], snapshot: 'initial' };
+  // An update carries its document in every format.
+  const source = { uri: mongo, include: ['shop.orders'], snapshot: 'initial', fullDocument: 'updateLookup' };
   const pipelines = { [id]: { source: { mongodb: source }, sink: { kafka } } };
   const config = await writeConfig(directory, { version: 1, pipelines });
   return child<Copied>('snapshot-run', [config, target.name === 'null' ? 'null' : 'sink', documents]);
