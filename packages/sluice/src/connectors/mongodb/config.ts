@@ -127,9 +127,6 @@ export const mongodbSourceConfig = z
 /** The validated `source.mongodb` section. */
 export type MongodbSourceConfig = z.output<typeof mongodbSourceConfig>;
 
-/** The validated `snapshot` of the source. Times are ms, sizes bytes; queries as they are written, by `db.coll`. */
-export type SnapshotSettings = MongodbSourceConfig['snapshot'];
-
 /** How a client connects; the part that the source and the stores share. */
 export interface MongodbConnection {
   readonly uri: MongodbSourceConfig['uri'];

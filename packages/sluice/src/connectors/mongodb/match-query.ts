@@ -21,6 +21,17 @@ export function matchProblem(query: unknown): string | undefined {
   return ordered === undefined ? undefined : `${ordered} is not possible: documents are copied in the order of _id`;
 }
 
+/** The query in canonical Extended JSON, every digit of an int64 kept. `matchProblem` has nothing against it. */
+export function canonicalQuery(query: object): string {
+  return EJSON.stringify(EJSON.deserialize(query, { relaxed: false }), { relaxed: false });
+}
+
+/** The query that the configuration has for a collection, in canonical Extended JSON. */
+export function configuredQuery(queries: Readonly<Record<string, object>>, namespace: string): string | undefined {
+  const query = queries[namespace];
+  return query === undefined ? undefined : canonicalQuery(query);
+}
+
 function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));

@@ -63,3 +63,6 @@ export const snapshotConfig = z
   .prefault('never')
   .transform((setting) => (typeof setting === 'string' ? settings.parse({ mode: setting }) : setting))
   .describe('What was there before: `initial`, `never` or `only`, or a mapping with options.');
+
+/** The validated `snapshot` of the source. */
+export type SnapshotSettings = z.output<typeof snapshotConfig>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deserialize, Long } from 'bson';
 import type { Source } from '../../core/source.ts';
 import { testMongo } from '../../testing/servers/mongo.ts';
 import { Reading, StreamFixture } from './stream-fixture.ts';
@@ -19,7 +20,7 @@ interface Item {
 
 async function withItems(items: readonly Item[]): Promise<StreamFixture> {
   const fixture = await StreamFixture.open(await testMongo());
-  await fixture.db.collection<Item>('items').insertMany([...items]);
+  if (items.length > 0) await fixture.db.collection<Item>('items').insertMany([...items]);
   return fixture;
 }
 
@@ -147,4 +148,19 @@ test('a collection that is born in the stream is not copied when the selection c
   await fixture.db.collection<Item>('born').insertOne({ _id: 2 });
   await resumed.count(1);
   assert.deepEqual(resumed.ops, ['insert']);
+});
+
+test('a filter keeps every digit of an int64, on demand and in the configuration', LIMIT, async () => {
+  await using fixture = await withItems([]);
+  const items = fixture.db.collection('items');
+  const long = (digits: string) => Long.fromString(digits);
+  await items.insertMany([{ n: long('9007199254740992') }, { n: long('9007199254740993') }]);
+  const query = { n: { $numberLong: '9007199254740993' } };
+  const snapshot = { mode: 'initial', match: { [`${fixture.db.databaseName}.items`]: query } };
+  await using source = await fixture.source({ snapshot });
+  await using reading = await new Reading(source).until(() => stateOf(source)?.state === 'completed');
+  await source.snapshots!.command(start(JSON.stringify(query)));
+  await reading.until(({ ops }) => ops.length === 2 && stateOf(source)?.state === 'completed');
+  const found = reading.events.map((event) => deserialize(event.after()!, { promoteValues: false })['n'].toString());
+  assert.deepEqual(found, ['9007199254740993', '9007199254740993']);
 });

@@ -11,8 +11,9 @@ import { closeClient, openClient } from './client.ts';
 import type { MongodbSourceConfig } from './config.ts';
 import { type Deployment, describeDeployment } from './deployment.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { configuredQuery } from './match-query.ts';
 import { type Scope, scopeIncludes, scopeOf } from './scope.ts';
-import { Beginnings, configuredMatch, type Loss } from './snapshot/beginnings.ts';
+import { Beginnings, type Loss } from './snapshot/beginnings.ts';
 import { SnapshotCommands } from './snapshot/snapshot-commands.ts';
 import { SnapshotProgress } from './snapshot/snapshot-progress.ts';
 import { type SnapshotServer, snapshotServer } from './snapshot/snapshot-server.ts';
@@ -128,7 +129,7 @@ class MongodbSource implements Source {
       sinkMayBeAhead: from !== undefined || loss !== undefined,
       adopt: ({ db, coll }) => {
         if (config.snapshot.mode === 'never' || !scopeIncludes(scope, db, coll)) return undefined;
-        return { match: configuredMatch(config, `${db}.${coll}`) };
+        return { match: configuredQuery(config.snapshot.match, `${db}.${coll}`) };
       },
       progress: this.#progress,
       logger: context.logger,

@@ -1,14 +1,15 @@
-import { EJSON } from 'bson';
 import type { ChangeEvent, Namespace } from '../../../core/change-event.ts';
-import type { ClusterTime } from '../../../core/cluster-time.ts';
-import { formatClusterTime } from '../../../core/cluster-time.ts';
+import { type ClusterTime, formatClusterTime } from '../../../core/cluster-time.ts';
 import { SluiceError } from '../../../core/failure.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { SourceState } from '../../../core/position.ts';
 import type { SourceBatch } from '../../../core/source.ts';
 import type { MongodbSourceConfig } from '../config.ts';
-import { type Scope } from '../scope.ts';
+import { configuredQuery } from '../match-query.ts';
+import type { Scope } from '../scope.ts';
 import type { StreamBatch } from './anchor.ts';
+import { sizeOf } from './anchor-queue.ts';
+import { logCancelled } from './log-cancelled.ts';
 import { gapEvent, snapshotEnd } from './marker-events.ts';
 import { planRecovery, planStart, type Situation } from './plan.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
@@ -57,10 +58,11 @@ export class Beginnings {
     const state = parseState(from?.state);
     if (config.snapshot.mode === 'never' && state.revision === 0) return state;
     const resumed = from === undefined ? 'not' : from.sameSelection ? 'same-selection' : 'other-selection';
-    if (config.pipeline.length > 0) {
+    const planned = planStart(await this.#situation({ state, resumed, first }, server));
+    if (planned.run !== undefined && config.pipeline.length > 0) {
       logger.warn({}, 'the stages of source.mongodb.pipeline are for changes: rows of a snapshot come as they are');
     }
-    const planned = planStart(await this.#situation({ state, resumed, first }, server));
+    if (planned.gap !== undefined && planned.gap !== state.gap) logCancelled(logger, planned.gap);
     if (from !== undefined && from.state === undefined && config.snapshot.mode !== 'never') {
       logger.info({}, 'nothing is copied: there is a checkpoint already (`sluice snapshot` copies on demand)');
     }
@@ -101,25 +103,19 @@ export class Beginnings {
     if (timeSeries.length > 0) logger.warn({ timeSeries }, 'time series are neither streamed nor copied');
     if (capped.length > 0) logger.warn({ capped }, 'capped collections are streamed, but cannot be copied');
     const { mode } = config.snapshot;
-    const matchOf = (namespace: string) => configuredMatch(config, namespace);
+    const matchOf = (namespace: string) => configuredQuery(config.snapshot.match, namespace);
     return { mode, state, resumed, collections, matchOf, now: first.position.clusterTime, nowMs: Date.now() };
   }
 }
 
 function preludeOf(events: readonly ChangeEvent[], first: StreamBatch, state: SnapshotState): SourceBatch {
-  const bytes = events.reduce((sum, { size }) => sum + size, 0);
-  return { events, position: { ...first.position, state: asSourceState(state) }, bytes, caughtUp: false };
+  const position = { ...first.position, state: asSourceState(state) };
+  return { events, position, bytes: sizeOf(events), caughtUp: false };
 }
 
 function namespaceOf(name: string): Namespace {
   const dot = name.indexOf('.');
   return { db: name.slice(0, dot), coll: name.slice(dot + 1) };
-}
-
-/** The query for a collection in the configuration, in canonical Extended JSON. */
-export function configuredMatch({ snapshot }: Pick<MongodbSourceConfig, 'snapshot'>, namespace: string) {
-  const query = snapshot.match[namespace];
-  return query === undefined ? undefined : EJSON.stringify(EJSON.deserialize(query), { relaxed: false });
 }
 
 /** Where an event that is about the whole stream belongs. */

@@ -158,3 +158,12 @@ test('giving up a copy that held changes back leaves a gap, and it is not begun 
   const never = planStart(situation({ mode: 'never', resumed: 'same-selection', state: planStart(situation()) }));
   assert.deepEqual(never.gap, { from: { t: 5, i: 0 }, to: { t: 5, i: 1 }, atMs: 5_000 });
 });
+
+test('never ends an automatic copy and forgets what another selection leaves out, at once', () => {
+  const begun = planStart(situation());
+  const state = planStart(
+    situation({ mode: 'never', resumed: 'other-selection', state: begun, collections: [listed('users')] }),
+  );
+  assert.deepEqual([state.run, [...state.covered.keys()]], [undefined, ['shop.users']]);
+  assert.ok(state.gap);
+});

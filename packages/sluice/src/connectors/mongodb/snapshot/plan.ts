@@ -1,7 +1,9 @@
 import { EJSON } from 'bson';
+import { formatNamespace } from '../../../core/change-event.ts';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
 import type { SnapshotReason } from '../../../core/snapshot.ts';
 import type { SourceGap } from '../../../core/source.ts';
+import type { SnapshotSettings } from '../snapshot-config.ts';
 import { timeBefore } from './anchor.ts';
 import type { CatalogEntry } from './catalog.ts';
 import {
@@ -14,9 +16,6 @@ import {
   type SnapshotState,
 } from './snapshot-state.ts';
 
-/** When the pipeline copies what there is. */
-export type SnapshotMode = 'initial' | 'never' | 'only';
-
 /** A collection that there is, with an estimate of its size. */
 export interface Listed extends CatalogEntry {
   readonly estimatedRows: number | undefined;
@@ -24,7 +23,7 @@ export interface Listed extends CatalogEntry {
 
 /** What is decided from when a stream has begun. */
 export interface Situation {
-  readonly mode: SnapshotMode;
+  readonly mode: SnapshotSettings['mode'];
   readonly state: SnapshotState;
   /** Where the stream continued: not at all, or with the same or another selection of collections. */
   readonly resumed: 'not' | 'same-selection' | 'other-selection';
@@ -111,7 +110,7 @@ function newRun(
   listed: readonly Listed[],
 ): SnapshotRun {
   const copies = listed.map((one) => {
-    const namespace = nameOf(one);
+    const namespace = formatNamespace(one);
     return [namespace, copyOf(one, mode, matchOf(namespace))] as const;
   });
   // Where the stream has yet to reach its position's time, the first rows are read at the time before it.
@@ -120,15 +119,14 @@ function newRun(
 
 /** With another selection, what it leaves out is forgotten; an automatic copy ends when the configuration says never. */
 function withoutUnwanted({ mode, state, resumed, collections, now, nowMs }: Situation): SnapshotState {
-  const { run, covered } = state;
-  if (run !== undefined && mode === 'never' && (run.reason === 'initial' || run.reason === 'new-collections')) {
-    return planCancel(state, now, nowMs).state;
-  }
-  if (resumed !== 'other-selection') return state;
-  const names = new Set(collections.map(nameOf));
+  const automatic = state.run?.reason === 'initial' || state.run?.reason === 'new-collections';
+  const kept = mode === 'never' && automatic ? planCancel(state, now, nowMs).state : state;
+  const { run, covered } = kept;
+  if (resumed !== 'other-selection') return kept;
+  const names = new Set(collections.map(formatNamespace));
   const isSelected = ([namespace]: readonly [string, unknown]) => names.has(namespace);
-  if ([...covered].every(isSelected) && (run === undefined || [...run.collections].every(isSelected))) return state;
-  return changeState(state, {
+  if ([...covered].every(isSelected) && (run === undefined || [...run.collections].every(isSelected))) return kept;
+  return changeState(kept, {
     covered: new Map([...covered].filter(isSelected)),
     run: run && { ...run, collections: new Map([...run.collections].filter(isSelected)) },
   });
@@ -155,13 +153,13 @@ function withConfiguredQueries({ matchOf }: Situation, state: SnapshotState): Sn
 function withUnknown(situation: Situation, state: SnapshotState, born: boolean): SnapshotState {
   const { covered, run } = state;
   const unknown = situation.collections.filter((listed) => {
-    const namespace = nameOf(listed);
+    const namespace = formatNamespace(listed);
     return !covered.has(namespace) && run?.collections.has(namespace) !== true;
   });
   if (unknown.length === 0) return state;
   if (born) {
     const all = new Map(covered);
-    for (const listed of unknown) all.set(nameOf(listed), listed.uuid ?? '');
+    for (const listed of unknown) all.set(formatNamespace(listed), listed.uuid ?? '');
     return changeState(state, { covered: all });
   }
   const added = newRun(situation, 'new-collections', 'hold', unknown);
@@ -173,8 +171,4 @@ function withUnknown(situation: Situation, state: SnapshotState, born: boolean):
 /** Whether a run has something left to do. */
 export function hasWork(run: SnapshotRun | undefined): boolean {
   return run !== undefined && [...run.collections.values()].some((copy) => !isCopied(copy));
-}
-
-function nameOf({ db, coll }: Listed): string {
-  return `${db}.${coll}`;
 }

@@ -1,7 +1,6 @@
-import { type Document, EJSON } from 'bson';
 import { SluiceError } from '../../../core/failure.ts';
 import type { SnapshotAnswer, SnapshotCommand, SnapshotStatus, Snapshots } from '../../../core/snapshot.ts';
-import { matchProblem } from '../match-query.ts';
+import { canonicalQuery, matchProblem } from '../match-query.ts';
 import { GlobError } from '../namespace-glob.ts';
 import { type Scope, scopeIncludes, scopeOf } from '../scope.ts';
 import { planOnDemand } from './plan.ts';
@@ -76,7 +75,7 @@ function canonical(match: string): string {
   const query = parsedQuery(match);
   const problem = matchProblem(query);
   if (problem !== undefined) throw badMatch(problem);
-  return EJSON.stringify(EJSON.deserialize(query as Document), { relaxed: false });
+  return canonicalQuery(query as object);
 }
 
 function parsedQuery(match: string): unknown {

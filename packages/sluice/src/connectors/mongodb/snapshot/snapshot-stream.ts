@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatClusterTime } from '../../../core/cluster-time.ts';
 import { isAbort, type SluiceError } from '../../../core/failure.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Position } from '../../../core/position.ts';
@@ -10,6 +9,7 @@ import { Aligner } from './aligner.ts';
 import type { StreamBatch } from './anchor.ts';
 import { CollatedKeys } from './collated-keys.ts';
 import type { Adopt } from './ddl-effect.ts';
+import { logCancelled } from './log-cancelled.ts';
 import { Pacing, type PacingSettings, type WaitReason } from './pacing.ts';
 import { hasWork, planCancel } from './plan.ts';
 import type { SnapshotProgress } from './snapshot-progress.ts';
@@ -107,10 +107,7 @@ export class SnapshotStream {
   cancelled(state: SnapshotState): SnapshotState {
     const { clusterTime = { t: 0, i: 0 } } = this.position ?? {};
     const { state: next, gap } = planCancel(state, clusterTime, Date.now());
-    if (gap !== undefined) {
-      const text = { from: formatClusterTime(gap.from), to: formatClusterTime(gap.to) };
-      this.#parts.logger.error(text, 'changes of documents that were still to be copied are lost with the snapshot');
-    }
+    if (gap !== undefined) logCancelled(this.#parts.logger, gap);
     return next;
   }
 

@@ -2,7 +2,7 @@ import type { ChangeEvent } from '../../../../core/change-event.ts';
 import type { ClusterTime } from '../../../../core/cluster-time.ts';
 import type { Position } from '../../../../core/position.ts';
 import { timeBefore } from '../anchor.ts';
-import { type Listed, planOnDemand, planRecovery, planStart, type Situation, type SnapshotMode } from '../plan.ts';
+import { type Listed, planOnDemand, planRecovery, planStart, type Situation } from '../plan.ts';
 import type { SnapshotState } from '../snapshot-state.ts';
 import { LogReader, type PassedCopy, Violation } from './check-log.ts';
 import type { Random } from './dice.ts';
@@ -101,7 +101,7 @@ export class World {
     for (const coll of this.#ground.collections) this.#compare(coll);
   }
 
-  get #mode(): SnapshotMode {
+  get #mode(): Situation['mode'] {
     return this.#story === 'only-on-demand' ? 'never' : 'initial';
   }
 
