@@ -22,7 +22,12 @@ const cases: [title: string, overrides: Partial<PipelineStatus>, reason: RegExp 
   ],
   ['catching up', { state: 'catching-up', lagMs: 3_600_000 }, undefined],
   ['starting', { state: 'starting' }, /^starting$/],
-  ['starting again after a failure', { state: 'starting', retries: 2, error }, /^starting: no broker answers/],
+  ['trying again after a moment', { state: 'starting', retries: 2, error, lastProgressAtMs: NOW - 2_000 }, undefined],
+  [
+    'trying again for long',
+    { state: 'starting', retries: 9, error, lastProgressAtMs: NOW - 60_000 },
+    /9 failures.*no broker answers/,
+  ],
   ['backing off for a moment', { state: 'backing-off', error, lastProgressAtMs: NOW - 2_000 }, undefined],
   [
     'backing off for long',

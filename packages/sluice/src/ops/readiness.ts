@@ -37,14 +37,18 @@ function whyNot(status: PipelineStatus, nowMs: number): string {
     case 'stopping':
       return 'stopping';
     case 'starting':
-      return `starting${status.retries > 0 ? error : ''}`;
-    case 'backing-off': {
-      const troubledMs = nowMs - (status.lastProgressAtMs ?? 0);
-      return troubledMs > BACKOFF_GRACE_MS ? `backing off, ${status.retries} failures in a row${error}` : '';
-    }
+      return status.retries > 0 ? troubledReason(status, nowMs, error) : 'starting';
+    case 'backing-off':
+      return troubledReason(status, nowMs, error);
     default:
       return status.stalled ? stalledReason(status, nowMs) : '';
   }
+}
+
+/** The same while it waits and while it tries again: an answer that changes with every attempt would be of no use. */
+function troubledReason({ retries, lastProgressAtMs }: PipelineStatus, nowMs: number, error: string): string {
+  const troubledMs = nowMs - (lastProgressAtMs ?? 0);
+  return troubledMs > BACKOFF_GRACE_MS ? `backing off, ${retries} failures in a row${error}` : '';
 }
 
 function stalledReason(status: PipelineStatus, nowMs: number): string {

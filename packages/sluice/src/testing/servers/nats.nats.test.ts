@@ -61,7 +61,15 @@ test('three servers are a cluster that survives the death of one', { timeout: 60
   await server.nodes[1]?.stop('SIGKILL');
   const others = server.servers.filter((_, index) => index !== 1);
   await server.nodes[1]?.start();
-  await publish(others, 'two');
+  // The stream may need a new leader first.
+  await waitFor(
+    () =>
+      publish(others, 'two').then(
+        () => true,
+        () => false,
+      ),
+    { timeoutMs: 30_000, message: 'a leader' },
+  );
   assert.deepEqual(await contents(others), ['one', 'two']);
 });
 
