@@ -29,6 +29,10 @@ export interface LiveTarget {
   readonly delivery: 'at-least-once' | 'exactly-once';
   /** The `sink` section of a pipeline with this id. */
   readonly sink: (id: string) => object;
+  /** The `source` section; without it the change stream of the orders. With it no latency is measured. */
+  readonly source?: (id: string) => object;
+  /** What it is measured against; without it the change stream, drained into nothing. */
+  readonly ceiling?: () => Promise<Measurement>;
 }
 
 /** Loads the orders whose changes are delivered. */
@@ -44,7 +48,7 @@ export async function loadGround(
   return { mongo, start, ...parts };
 }
 
-/** Raw drain and pipeline alternate, each in a process of its own; then the latency at a steady pace. */
+/** Ceiling and pipeline alternate, each in a process of its own; then the latency at a steady pace. */
 export async function measureLive(
   ground: Ground,
   target: LiveTarget,
@@ -53,15 +57,16 @@ export async function measureLive(
   const drains: Measurement[] = [];
   const pipelines: Measurement[] = [];
   const { t, i } = { t: ground.start.getHighBits() >>> 0, i: ground.start.getLowBits() >>> 0 };
+  const drainOnce = () => ground.child<Measurement>('drain', [ground.mongo, 'shop', 'orders', t, i, ground.events]);
   for (let run = 1; run <= runs; run++) {
-    const drain = await ground.child<Measurement>('drain', [ground.mongo, 'shop', 'orders', t, i, ground.events]);
+    const drain = await (target.ceiling ?? drainOnce)();
     const config = await configure(ground, target, { clusterTime: `${t},${i}` });
     const pipeline = await ground.child<Measurement>('pipeline', [config, ground.events]);
     drains.push(drain);
     pipelines.push(pipeline);
     say(`${target.delivery} ${run}/${runs}: ceiling ${shown(drain)}, pipeline ${shown(pipeline)}`);
   }
-  const latency = await measureLatency(ground, target);
+  const latency = target.source === undefined ? await measureLatency(ground, target) : undefined;
   const of = (from: Measurement[], field: keyof Measurement) => median(from.map((one) => one[field]));
   return {
     bench: target.bench,
@@ -73,8 +78,7 @@ export async function measureLive(
     ceilingEventsPerSecond: Math.round(of(drains, 'eventsPerSecond')),
     ceilingCpuMicrosPerEvent: round(of(drains, 'cpuMicrosPerEvent'), 2),
     ratio: round(of(pipelines, 'eventsPerSecond') / of(drains, 'eventsPerSecond'), 3),
-    latencyP50Ms: latency.p50Ms,
-    latencyP99Ms: latency.p99Ms,
+    ...(latency === undefined ? {} : { latencyP50Ms: latency.p50Ms, latencyP99Ms: latency.p99Ms }),
   } as { readonly eventsPerSecond: number };
 }
 
@@ -92,8 +96,9 @@ async function measureLatency(ground: Ground, target: LiveTarget): Promise<Laten
 
 async function configure(ground: Ground, target: LiveTarget, startAt: unknown): Promise<string> {
   const id = `bench-${randomUUID().slice(0, 8)}`;
-  const source = { uri: ground.mongo, include: ['shop.orders'], startAt };
-  const pipelines = { [id]: { source: { mongodb: source }, sink: target.sink(id) } };
+  const mongodb = { uri: ground.mongo, include: ['shop.orders'], startAt };
+  const source = target.source?.(id) ?? { mongodb };
+  const pipelines = { [id]: { source, sink: target.sink(id) } };
   return writeConfig(ground.directory, { version: 1, pipelines });
 }
 

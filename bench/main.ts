@@ -10,6 +10,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   kafka: () => import('./kafka.ts'),
   nats: () => import('./nats.ts'),
   snapshot: () => import('./snapshot.ts'),
+  mongodb: () => import('./mongodb.ts'),
+  worker: () => import('./worker.ts'),
 };
 
 /** What every bench takes. */

@@ -15,7 +15,11 @@ import { registry } from './connectors/registry.ts';
 const ROOT = resolve(import.meta.dirname, '../../..');
 const CLI = resolve(import.meta.dirname, 'cli');
 const PAGES = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'deploy/**/*.md'], { cwd: ROOT }).sort();
-const EXAMPLES = globSync('examples/**/*.yaml', { cwd: ROOT }).sort();
+/** Files of Docker Compose are no configurations. */
+const isCompose = (file: string) => /(^|\/)compose[^/]*\.yaml$/.test(file);
+const EXAMPLES = globSync('examples/**/*.yaml', { cwd: ROOT })
+  .filter((file) => !isCompose(file))
+  .sort();
 
 interface Block {
   readonly language: string;
@@ -183,10 +187,19 @@ function pipelineWith(part: Mapping): Mapping {
   };
 }
 
-/** Every variable is set: to a connection string where its name says so. */
+/** Long enough for a signature of Standard Webhooks. */
+const SIGNING_KEY = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+
+/** Every variable is set: to a connection string, a signing key or a port where its name says so. */
 const ENVIRONMENT = new Proxy<Record<string, string>>(
   {},
-  { get: (_, name) => (String(name).endsWith('URI') ? MONGO_URI : 'a-value-of-some-length') },
+  {
+    get: (_, name) => {
+      if (String(name).endsWith('URI')) return MONGO_URI;
+      if (String(name).startsWith('SIGNING_KEY')) return SIGNING_KEY;
+      return String(name).endsWith('PORT') ? '8380' : 'a-value-of-some-length';
+    },
+  },
 );
 
 function configProblem(text: string, file: string): string | undefined {

@@ -9,6 +9,7 @@ import type { Sink } from '../src/core/sink.ts';
 import type { PipelineStatus } from '../src/core/status.ts';
 import { noTelemetry } from '../src/core/telemetry.ts';
 import { createPipeline, type Pipeline } from '../src/engine/pipeline.ts';
+import { orderingKey } from '../src/testing/events.ts';
 import { checkpointPlace, memoryCheckpointStore } from '../src/testing/memory-stores.ts';
 import { waitFor } from '../src/testing/wait-for.ts';
 
@@ -78,6 +79,7 @@ export function streamBed(options: StreamBedOptions): StreamBed {
         },
         openSink: async () => sinkOf(all),
         openCheckpoints: async () => memoryCheckpointStore(place),
+        orderingKey,
         describeKey: () => '',
       } as const;
       return run(createPipeline(definition, { logger: silentLogger, telemetry: noTelemetry }));

@@ -1,13 +1,17 @@
+import { OrderingKeys } from '../bson/ordering-key.ts';
 import type { ChosenConnector, PipelineConfig } from '../config/config.ts';
 import { formatConfig } from '../config/format-schema.ts';
 import type { Registry, RegistryEntry } from '../connectors/registry-entry.ts';
+import type { Decoder } from '../core/broker-message.ts';
 import type { ConnectorContext, SinkContext } from '../core/connector.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Format } from '../core/format.ts';
 import type { Instance } from '../core/lease.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Transform } from '../core/transform.ts';
 import type { PipelineDefinition } from '../engine/pipeline-definition.ts';
 import { thisInstance } from '../engine/this-instance.ts';
+import type { PipelineSchema } from '../schema/pipeline-schema.ts';
 import { Secret } from '../settings/secret.ts';
 import { describeKey } from './describe-key.ts';
 import { packageVersion } from './package-version.ts';
@@ -16,6 +20,8 @@ import { packageVersion } from './package-version.ts';
 export interface BuildContext {
   readonly registry: Registry;
   readonly logger: Logger;
+  /** What learns the schema of the pipeline; nothing does when left out. */
+  readonly schema?: PipelineSchema | undefined;
   /** Who asks for leases; a new identity when left out. */
   readonly instance?: Instance | undefined;
 }
@@ -26,6 +32,7 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
   const connector = connectorContext(config, context.logger);
   const { store } = config.checkpoint;
   const { deadLetter, lease } = config;
+  const orderingKeys = new OrderingKeys();
   return {
     name: config.name,
     partition: partitionOf(config),
@@ -43,6 +50,7 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
       (await entryOf(registry.sources, config.source).load()).open(config.source.config, {
         ...connector(signal),
         onPositionLost: config.onPositionLost,
+        decoder: await pipelineDecoder(config),
       }),
     openSink: async (signal) =>
       (await entryOf(registry.sinks, config.sink).load()).open(
@@ -56,8 +64,23 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
       deadLetter &&
       (async (signal) =>
         (await entryOf(registry.deadLetters, deadLetter).load()).open(deadLetter.config, connector(signal))),
+    openTransforms: (signal) => openSteps(config, context, signal),
+    concurrency: config.concurrency,
+    onDeadLetter: config.onDeadLetter,
+    orderingKey: (event) => orderingKeys.of(event),
     describeKey: ({ envelope }) => describeKey(envelope.event),
   };
+}
+
+/** What looks at the schema first, then the transforms. */
+async function openSteps(
+  config: PipelineConfig,
+  { schema }: BuildContext,
+  signal: AbortSignal,
+): Promise<readonly Transform[]> {
+  // In this order nothing is left open when a transform cannot be opened.
+  const transforms = await pipelineTransforms(config, signal);
+  return schema === undefined ? transforms : [await schema.openStep(signal), ...transforms];
 }
 
 /** Every pipeline runs as one partition. */
@@ -82,6 +105,23 @@ export async function pipelineFormat(config: PipelineConfig): Promise<Format> {
   const identity = { cluster: clusterOf(config.source), connector: config.name, version: packageVersion() };
   const looksUp = config.source.config['fullDocument'] === 'updateLookup';
   return createFormat(formatConfig(config.sink.format, { identity, looksUp }));
+}
+
+/** What makes events of the messages that the pipeline reads; undefined where it reads none. */
+export async function pipelineDecoder({ source }: PipelineConfig): Promise<Decoder | undefined> {
+  if (source.format === undefined) return undefined;
+  const { createDecoder } = await import('../formats/decode/decoder.ts');
+  return createDecoder(source.format);
+}
+
+/** The transforms of the pipeline, in their order. */
+export async function pipelineTransforms(
+  { name, transforms }: PipelineConfig,
+  signal: AbortSignal,
+): Promise<readonly Transform[]> {
+  if (transforms.length === 0) return [];
+  const { createTransforms } = await import('../transforms/create-transforms.ts');
+  return createTransforms(transforms, { pipeline: name, signal });
 }
 
 /** The entry of a connector that the configuration chose. */

@@ -44,7 +44,7 @@ const BAD: readonly (readonly [title: string, content: object, expected: RegExp]
   ['a missing variable', config({ source: { mongodb: { uri: '${env:CLI_NOPE}' } } }), /CLI_NOPE is not set/],
   ['an open endpoint', config({}, { http: { listen: '0.0.0.0:0' } }), /needs a token/],
   ['a loop', config(LOOP), /: a loop/],
-  ['a feature that is not built', config({ transforms: [] }), /not built yet/],
+  ['a feature that is not built', config({ partitions: 2 }), /not built yet/],
 ];
 
 for (const [title, content, expected] of BAD) {

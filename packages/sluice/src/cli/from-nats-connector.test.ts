@@ -19,7 +19,7 @@ const recording = readNatsConnectorRecording();
 
 /** What the imported pipeline publishes for the events that the connector got. */
 async function messagesOf({ namespace, events }: RecordedCollection): Promise<RecordedMessage[]> {
-  const { yaml = '' } = await importNatsConnector(recording.file, { env: {} });
+  const { yaml } = await importNatsConnector(recording.file, { env: {} });
   const { pipelines } = checkConfigText(yaml, { file: 'sluice.yaml', registry, env: {} }).config;
   const pipeline = pipelines.find(({ source }) => (source.config['include'] as string[]).includes(namespace));
   assert.ok(pipeline !== undefined, yaml);

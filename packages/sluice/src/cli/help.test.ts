@@ -13,7 +13,10 @@ const COMMANDS = [
   'run',
   'status',
   'snapshot',
+  'schema',
   'tail',
+  'transform',
+  'transform test',
   'dlq',
   'dlq list',
   'dlq show',
@@ -40,7 +43,7 @@ for (const command of COMMANDS) {
 const NO_LIBRARIES = `data:text/javascript,${encodeURIComponent(`
 import { registerHooks } from 'node:module';
 registerHooks({ resolve(specifier, context, next) {
-  if (/^(mongodb|@platformatic|hono|prom-client|pino)/.test(specifier)) throw new Error('loaded ' + specifier);
+  if (/^(mongodb|@platformatic|@nats-io|undici|cockatiel|mingo|hono|prom-client|pino)/.test(specifier)) throw new Error('loaded ' + specifier);
   return next(specifier, context);
 } });`)}`;
 

@@ -20,13 +20,13 @@ export async function importFile(invocation: Invocation<ImportCommandOptions>, s
   const imported = await readImport(invocation, source, args[0] as string | undefined);
   const { yaml, report, pipelines, variables } = imported;
   if (options.json !== true) terminal.message(importTable(imported, terminal));
-  if (yaml !== undefined) await assertValid(imported);
+  await assertValid(imported);
   const differs = report.some(({ outcome }) => outcome === 'changed') || unsupported(report).length > 0;
-  const exitCode = yaml === undefined || (options.strict === true && differs) ? EXIT.assertion : EXIT.ok;
-  const result = { file: output ?? null, pipelines, variables, report, config: yaml ?? null };
-  if (yaml === undefined || output === undefined) {
+  const exitCode = options.strict === true && differs ? EXIT.assertion : EXIT.ok;
+  const result = { file: output ?? null, pipelines, variables, report, config: yaml };
+  if (output === undefined) {
     // It holds no secrets; masking would also take user names out of it.
-    return { exitCode, result, text: yaml ?? '', verbatim: true };
+    return { exitCode, result, text: yaml, verbatim: true };
   }
   writeFileSync(output, yaml, { flag: options.force === true ? 'w' : 'wx' });
   const schema = join(dirname(output), SCHEMA_FILE);
@@ -36,7 +36,7 @@ export async function importFile(invocation: Invocation<ImportCommandOptions>, s
 }
 
 /** What is written must pass the check that the user runs next. */
-async function assertValid({ yaml = '', variables, secrets }: ImportResult): Promise<void> {
+async function assertValid({ yaml, variables, secrets }: ImportResult): Promise<void> {
   const [{ checkConfigText }, { registry }] = await Promise.all([
     import('../config/load.ts'),
     import('../connectors/registry.ts'),

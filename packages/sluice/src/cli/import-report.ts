@@ -13,7 +13,7 @@ const WORDS: Readonly<Record<Outcome, string>> = {
 const WIDEST_VALUE = 50;
 
 /** What became of every option, for people, and what to do before the YAML is run. */
-export function importTable({ report, variables, yaml }: ImportResult, { paintMessage }: Terminal): string {
+export function importTable({ report, variables }: ImportResult, { paintMessage }: Terminal): string {
   const colour = { mapped: 'green', changed: 'yellow', 'not-needed': 'gray', 'not-supported': 'red' } as const;
   const rows = report.map(({ option, value, outcome, to, reason }) => [
     option,
@@ -26,7 +26,6 @@ export function importTable({ report, variables, yaml }: ImportResult, { paintMe
   const lines = variables.map(({ name, meaning }) => `Set ${name}: ${meaning}\n`);
   if (missing > 0)
     lines.push(`Not supported: ${missing} of ${report.length} options. Look at each before you run this.\n`);
-  if (yaml === undefined) lines.push('Nothing of this can run here yet.\n');
   return `${renderTable(columns, rows)}${lines.join('')}`;
 }
 

@@ -26,7 +26,7 @@ export async function loadImported(
   if (others.length > 0) throw usageError(`--from ${source} takes one file`, 'all of its pipelines are run');
   const { yaml, report, secrets } = await readImport(invocation, source, file);
   const missing = unsupported(report);
-  if (yaml === undefined || missing.length > 0) throw notSupported(source, missing);
+  if (missing.length > 0) throw notSupported(source, missing);
   const values = Object.entries(secrets).map(([name, secret]) => [name, secret.reveal()] as const);
   const env = { ...invocation.env, ...Object.fromEntries(values) };
   const loaded = checkConfigText(yaml, { file: file ?? source, registry, env });

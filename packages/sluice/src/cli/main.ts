@@ -48,9 +48,19 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./snapshot.ts')).snapshotCommand(),
   },
   {
+    name: 'schema',
+    summary: 'fields and types that a pipeline has learned, and what changed',
+    load: async () => (await import('./schema.ts')).schemaCommand(),
+  },
+  {
     name: 'tail',
     summary: 'show changes as they pass',
     load: async () => (await import('./tail.ts')).tailCommand(),
+  },
+  {
+    name: 'transform',
+    summary: 'try the transforms of a pipeline on captured events',
+    load: async () => (await import('./transform.ts')).transformCommand(),
   },
   {
     name: 'dlq',
@@ -106,7 +116,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 
 async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = styled(new Command('sluice'))
-    .description('Change data capture for MongoDB: change streams into Kafka, files and the terminal.')
+    .description('Change data capture for MongoDB, and the worker behind the broker.')
     .usage('[options] <command>')
     .version(packageVersion(), '-V, --version', 'show the version')
     .helpCommand('help [command]', 'show the help of a command')

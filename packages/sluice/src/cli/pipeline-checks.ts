@@ -14,7 +14,7 @@ export interface PipelineCheck {
 /** The checks of everything that a pipeline uses, in the order of the configuration. */
 export function pipelineChecks(config: PipelineConfig): readonly PipelineCheck[] {
   const context = connectorContext(config, silentLogger);
-  const { source, sink, checkpoint, deadLetter, lease } = config;
+  const { source, sink, checkpoint, deadLetter, lease, schema } = config;
   const checks: PipelineCheck[] = [
     {
       name: source.name,
@@ -41,6 +41,12 @@ export function pipelineChecks(config: PipelineConfig): readonly PipelineCheck[]
     const check = async (signal: AbortSignal) =>
       (await entryOf(registry.leases, lease.store).load()).check(lease.store.config, context(signal));
     checks.push({ name: `lease.${lease.store.name}`, run: check });
+  }
+  const schemaStore = schema?.store;
+  if (schemaStore !== undefined) {
+    const check = async (signal: AbortSignal) =>
+      (await entryOf(registry.schemas, schemaStore).load()).check(schemaStore.config, context(signal));
+    checks.push({ name: `schema.${schemaStore.name}`, run: check });
   }
   return checks;
 }

@@ -1,11 +1,14 @@
+import type { PipelineConfig } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { registry } from '../connectors/registry.ts';
+import type { Logger } from '../core/logger.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { createPipeline, DRAIN_TIMEOUT, type Pipeline } from '../engine/pipeline.ts';
 import { thisInstance } from '../engine/this-instance.ts';
 import { type HttpOptions, startHttp } from '../ops/http.ts';
-import { createMetrics } from '../ops/metrics.ts';
+import { createMetrics, type MetricsRegistry } from '../ops/metrics.ts';
 import { natsConnectorHealth } from '../ops/nats-connector-health.ts';
+import type { PipelineSchema } from '../schema/pipeline-schema.ts';
 import type { Invocation, Outcome } from './action.ts';
 import { buildPipeline } from './build-pipeline.ts';
 import { EXIT, exitCodeOf, signalExitCode, worstExitCode } from './exit-code.ts';
@@ -15,6 +18,7 @@ import { loadImported } from './load-imported.ts';
 import { packageVersion } from './package-version.ts';
 import { pipelineChecks } from './pipeline-checks.ts';
 import { errorText } from './pipeline-line.ts';
+import { pipelineSchema, schemaControl } from './pipeline-schema.ts';
 import type { RunOptions } from './run.ts';
 import { type RunOutput, runOutput } from './run-output.ts';
 import { selectPipelines } from './select-pipelines.ts';
@@ -34,23 +38,22 @@ export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> 
     output.logger.info({ option, outcome, to }, reason === '' ? outcome : reason);
   }
   const metrics = createMetrics({ version: packageVersion() });
-  const instance = thisInstance();
-  const pipelines = configs.map((config) => {
-    const logger = output.logger.child({ pipeline: config.name });
-    const telemetry = metrics.telemetryFor(config.name);
-    const check = async (signal: AbortSignal) => {
-      const findings = await Promise.all(pipelineChecks(config).map((one) => one.run(signal)));
-      return findings.flat();
-    };
-    return createPipeline({ ...buildPipeline(config, { registry, logger, instance }), check }, { logger, telemetry });
-  });
+  const made = makePipelines(configs, { logger: output.logger, metrics });
+  const pipelines = made.map(({ pipeline }) => pipeline);
   using signals = listenForSignals({
     onStop: () => output.note('stopping: delivering what is in flight; a second signal stops at once'),
     onAbort: () => output.note('stopping at once'),
   });
   const statuses = () => pipelines.map((pipeline) => pipeline.status());
   const health = from === 'nats-connector' ? natsConnectorHealth : undefined;
-  const endpoint = { metrics, logger: output.logger, pipelines: statuses, control: snapshotControl(pipelines), health };
+  const endpoint = {
+    metrics,
+    logger: output.logger,
+    pipelines: statuses,
+    control: snapshotControl(pipelines),
+    schemas: schemaControl(new Map(made.flatMap(({ pipeline, schema }) => (schema ? [[pipeline.name, schema]] : [])))),
+    health,
+  };
   await using _http = invocation.options.http ? await openHttp(loaded, endpoint) : undefined;
   const ended = await runAll(pipelines, signals, output, statuses);
   if (invocation.options.quiet !== true) for (const status of ended) output.note(summary(status));
@@ -58,6 +61,30 @@ export async function run(invocation: Invocation<RunOptions>): Promise<Outcome> 
   const undrained = ended.some(({ state, error }) => state === 'stopped' && error?.code === DRAIN_TIMEOUT);
   const cutShort = signal !== undefined && (signals.abort.aborted || undrained);
   return { exitCode: cutShort ? signalExitCode(signal) : exitCode(ended), result: { pipelines: ended } };
+}
+
+/** A pipeline to be run, and what learns its schema. */
+interface MadePipeline {
+  readonly pipeline: Pipeline;
+  readonly schema: PipelineSchema | undefined;
+}
+
+function makePipelines(
+  configs: readonly PipelineConfig[],
+  { logger: parent, metrics }: { readonly logger: Logger; readonly metrics: MetricsRegistry },
+): readonly MadePipeline[] {
+  const instance = thisInstance();
+  return configs.map((config) => {
+    const logger = parent.child({ pipeline: config.name });
+    const telemetry = metrics.telemetryFor(config.name);
+    const schema = pipelineSchema(config, { registry, logger, telemetry });
+    const check = async (signal: AbortSignal) => {
+      const findings = await Promise.all(pipelineChecks(config).map((one) => one.run(signal)));
+      return findings.flat();
+    };
+    const definition = buildPipeline(config, { registry, logger, instance, schema });
+    return { pipeline: createPipeline({ ...definition, check }, { logger, telemetry }), schema };
+  });
 }
 
 function openHttp({ config }: LoadedConfig, parts: Omit<HttpOptions, 'host' | 'port' | 'token'>) {

@@ -3,6 +3,7 @@ import { nearest } from '../config/suggest.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { SnapshotCommand, SnapshotStatus } from '../core/snapshot.ts';
 import type { PipelineStatus } from '../core/status.ts';
+import type { SchemaView } from '../schema/schema-memory.ts';
 import { configFileOf, DEFAULT_CONFIG_FILE, type Invocation, usageError } from './action.ts';
 
 const ANSWER_LIMIT_MS = 5_000;
@@ -18,6 +19,10 @@ export interface RunningProcess {
   statuses(signal?: AbortSignal): Promise<readonly PipelineStatus[]>;
   /** Resolves when the command is carried out and saved. */
   snapshot(pipeline: string, command: SnapshotCommand, signal?: AbortSignal): Promise<SnapshotStatus>;
+  /** What the pipeline has learned of the schemas. */
+  schema(pipeline: string, signal?: AbortSignal): Promise<SchemaView>;
+  /** Accepts the changes of the schema that wait for it; resolves with in how many collections there were some. */
+  acceptSchema(pipeline: string, signal?: AbortSignal): Promise<number>;
 }
 
 /** The process that a call asks: that of `--url`, else the one whose endpoint the configuration names. */
@@ -44,6 +49,16 @@ export function runningProcess(invocation: Invocation<{ readonly url?: string | 
       const path = `/api/pipelines/${encodeURIComponent(pipeline)}/snapshot`;
       return (await ask(url, path, request)) as SnapshotStatus;
     },
+    async schema(pipeline, signal) {
+      const request = { headers: authorization, signal: limited(ANSWER_LIMIT_MS, signal) };
+      return (await ask(url, schemaPath(pipeline), request)) as SchemaView;
+    },
+    async acceptSchema(pipeline, signal) {
+      const headers = { ...authorization, 'content-type': 'application/json' };
+      const body = JSON.stringify({ action: 'accept' });
+      const request = { method: 'POST', headers, body, signal: limited(COMMAND_LIMIT_MS, signal) };
+      return ((await ask(url, schemaPath(pipeline), request)) as { readonly accepted: number }).accepted;
+    },
   };
 }
 
@@ -66,6 +81,10 @@ export function chosenStatuses(
 function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
   const asked = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${asked.includes(':') ? `[${asked}]` : asked}:${port}`;
+}
+
+function schemaPath(pipeline: string): string {
+  return `/api/pipelines/${encodeURIComponent(pipeline)}/schema`;
 }
 
 function commandBody(command: SnapshotCommand): object {

@@ -1,5 +1,6 @@
 import type { PipelineStatus } from '../core/status.ts';
 import { humanBytes, humanCount, humanSpan } from './human.ts';
+import { offsetLines } from './offsets-text.ts';
 import { errorText, headroomText, lagText, ownerText, stateText } from './pipeline-line.ts';
 import { collectionLines, gapText, isUnfinished, snapshotLine } from './snapshot-text.ts';
 import { type Column, renderTable } from './table.ts';
@@ -51,7 +52,11 @@ export function statusTable(statuses: readonly PipelineStatus[], { paint, nowMs 
     return [`${paint('red', status.name)}: ${error}${hint}\n`];
   });
   const snapshots = ordered.flatMap((status) => snapshotBlock(status, { paint, nowMs }));
-  const notes = [...errors, ...snapshots];
+  const offsets = ordered.flatMap((status) => {
+    const lines = offsetLines(status);
+    return lines.length === 0 ? [] : [`${paint('bold', status.name)}:\n`, ...lines.map((line) => `  ${line}\n`)];
+  });
+  const notes = [...errors, ...snapshots, ...offsets];
   return notes.length === 0 ? table : `${table}\n${notes.join('')}`;
 }
 

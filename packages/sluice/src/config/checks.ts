@@ -6,7 +6,7 @@ import { PIPELINE_NAME } from './schema.ts';
 
 type Mapping = Readonly<Record<string, unknown>>;
 
-/** Sections that name a connector must name exactly one; `checkpoint`, `deadLetter` and `lease` at most one. */
+/** Sections that name a connector must name exactly one; `checkpoint`, `deadLetter`, `lease` and `schema` at most one. */
 export function choiceProblems(prepared: Prepared, registry: Registry, file: string): readonly ConfigProblem[] {
   const pipelines = mappingAt(prepared.value, 'pipelines');
   return Object.entries(pipelines ?? {}).flatMap(([name, pipeline]) => {
@@ -28,6 +28,7 @@ export function choiceProblems(prepared: Prepared, registry: Registry, file: str
       ...check('checkpoint', registry.checkpoints, false),
       ...check('deadLetter', registry.deadLetters, false),
       ...check('lease', registry.leases, false),
+      ...check('schema', registry.schemas, false),
     ];
   });
 }

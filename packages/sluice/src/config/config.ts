@@ -1,7 +1,10 @@
 import type { OnPositionLost } from '../core/connector.ts';
 import type { Secret } from '../settings/secret.ts';
+import type { TransformSetting } from '../transforms/settings.ts';
+import type { DecoderSetting } from './decoder-schema.ts';
 import type { FormatSetting } from './format-schema.ts';
 import type { ListenAddress } from './listen-address.ts';
+import type { SchemaConfig } from './schema-settings.ts';
 
 /** A connector that a pipeline uses: its name in the registry and its validated configuration. */
 export interface ChosenConnector {
@@ -12,7 +15,10 @@ export interface ChosenConnector {
 /** One pipeline of the file, validated, with all defaults. Times are ms, sizes bytes. */
 export interface PipelineConfig {
   readonly name: string;
-  readonly source: ChosenConnector;
+  /** `format` is set for sources that read messages of a broker. */
+  readonly source: ChosenConnector & { readonly format?: DecoderSetting | undefined };
+  /** In the order of the file; empty for none. */
+  readonly transforms: readonly TransformSetting[];
   readonly sink: ChosenConnector & { readonly format: FormatSetting };
   readonly checkpoint: {
     /** Undefined when the sink keeps the checkpoint together with the data. */
@@ -21,8 +27,13 @@ export interface PipelineConfig {
     readonly idleIntervalMs: number;
   };
   readonly deadLetter: ChosenConnector | undefined;
+  readonly onDeadLetter: 'continue' | 'park';
+  /** Lanes by document key; undefined: the sink's own choice. */
+  readonly concurrency: number | undefined;
   /** Undefined when the pipeline runs without a lease. */
   readonly lease: { readonly store: ChosenConnector; readonly ttlMs: number } | undefined;
+  /** Undefined when no schema is learned. */
+  readonly schema: SchemaConfig | undefined;
   readonly onPositionLost: OnPositionLost;
   readonly inFlightBytes: number;
   readonly stallAfterMs: number;

@@ -1,23 +1,34 @@
 import type { KafkaDeadLetterConfig, KafkaSinkConfig } from '../connectors/kafka/config.ts';
 import type { MongodbCheckpointStoreConfig, MongodbSourceConfig } from '../connectors/mongodb/config.ts';
 import { scopeIncludes, scopeOf } from '../connectors/mongodb/scope.ts';
+import type { Registry } from '../connectors/registry-entry.ts';
 import { problemAt } from './checks.ts';
 import type { Config, PipelineConfig } from './config.ts';
+import { flowConflicts } from './flow-conflicts.ts';
+import { hostsOf } from './hosts.ts';
 import { missingConnection } from './inherit.ts';
 import type { Prepared } from './prepare.ts';
 import { type ConfigPath, type ConfigProblem, formatPath } from './problem.ts';
 
 /** Something in a pipeline that contradicts something else, at a path below the pipeline. */
-interface Conflict {
+export interface Conflict {
   readonly path: ConfigPath;
   readonly message: string;
   readonly hint: string;
 }
 
+/** Where the settings stand in the file, and what can be chosen. */
+export interface ConflictContext {
+  readonly prepared: Prepared;
+  readonly file: string;
+  readonly registry: Registry;
+}
+
 /** Contradictions between settings that are each fine: loops, places used twice, checkpoints kept twice. */
-export function conflictProblems(config: Config, prepared: Prepared, file: string): readonly ConfigProblem[] {
+export function conflictProblems(config: Config, known: ConflictContext): readonly ConfigProblem[] {
+  const { prepared, file, registry } = known;
   const inside = config.pipelines.flatMap((pipeline) =>
-    CHECKS.flatMap((check) => check(pipeline)).map((conflict) => ({
+    [...CHECKS.flatMap((check) => check(pipeline)), ...flowConflicts(pipeline, registry)].map((conflict) => ({
       ...conflict,
       path: ['pipelines', pipeline.name, ...conflict.path],
     })),
@@ -29,11 +40,13 @@ export function conflictProblems(config: Config, prepared: Prepared, file: strin
 const CHECKS = [unconnected, loops, twoStarts, unreadMatches, twoCheckpoints, mixedTopics, alwaysStalled];
 
 /** A store that says nowhere how to connect, beside a source and a sink of other systems. */
-function unconnected({ checkpoint, deadLetter, lease }: PipelineConfig): readonly Conflict[] {
+function unconnected({ checkpoint, deadLetter, lease, schema }: PipelineConfig): readonly Conflict[] {
   const stores = [
     ['checkpoint', checkpoint.store],
     ['deadLetter', deadLetter],
     ['lease', lease?.store],
+    // Kept beside the checkpoints it misses the same.
+    ['schema', missingConnection(checkpoint.store) === undefined ? schema?.store : undefined],
   ] as const;
   return stores.flatMap(([section, store]) => {
     const key = missingConnection(store);
@@ -44,7 +57,7 @@ function unconnected({ checkpoint, deadLetter, lease }: PipelineConfig): readonl
 }
 
 /** Own collections in the watched namespaces: every write would be a change that is read and saved again, for ever. */
-function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): readonly Conflict[] {
+function loops({ source, checkpoint, deadLetter, lease, schema }: PipelineConfig): readonly Conflict[] {
   if (source.name !== 'mongodb') return [];
   const { uri, include, exclude } = source.config as unknown as MongodbSourceConfig;
   const scope = scopeOf(include, exclude);
@@ -52,6 +65,7 @@ function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): reado
     ['checkpoint', checkpoint.store],
     ['deadLetter', deadLetter],
     ['lease', lease?.store],
+    ['schema', schema?.store],
   ] as const;
   const conflicts = stores.flatMap(([section, store]) => {
     if (store?.name !== 'mongodb') return [];
@@ -61,14 +75,10 @@ function loops({ source, checkpoint, deadLetter, lease }: PipelineConfig): reado
     const message = `${database}.${collection} is among the namespaces that this pipeline reads: a loop`;
     return [{ path: [section, 'mongodb'], message, hint: 'exclude it in the source, or keep it in another database' }];
   });
-  // Who moves the checkpoints moves the lease beside them too.
-  return conflicts.length > 1 ? conflicts.filter(({ path: [section] }) => section !== 'lease') : conflicts;
-}
-
-/** The hosts of a connection string, in one order, as text to compare. */
-function hostsOf(uri: string): string {
-  const hosts = /^[^:]+:\/\/(?:.*@)?([^/?]*)/.exec(uri)?.[1] ?? '';
-  return hosts.toLowerCase().split(',').toSorted().join();
+  // Who moves the checkpoints moves what is beside them too.
+  const isBeside = ({ path: [section] }: Conflict) => section === 'lease' || section === 'schema';
+  const named = conflicts.filter((conflict) => !isBeside(conflict));
+  return named.length > 0 ? named : conflicts;
 }
 
 /** A copy shows the documents as they are; changes from elsewhere would be in it already, or be missing in between. */

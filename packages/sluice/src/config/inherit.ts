@@ -1,5 +1,7 @@
 import type { Registry } from '../connectors/registry-entry.ts';
 import type { ChosenConnector, PipelineConfig } from './config.ts';
+import { completeSchema } from './schema-place.ts';
+import type { SchemaSetting } from './schema-settings.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -12,26 +14,48 @@ const CONNECTION: Readonly<Record<string, { readonly key: string; readonly setti
 /** What the file says about the lease; undefined when it says nothing. */
 export type LeaseSetting = 'off' | { readonly store: ChosenConnector | undefined; readonly ttlMs: number } | undefined;
 
-/** What a pipeline is before its lease is decided. */
-type Unleased = Omit<PipelineConfig, 'lease'>;
+/** What a pipeline is before its lease and its schema are decided. */
+type Undecided = Omit<PipelineConfig, 'lease' | 'schema'>;
+
+/** What the file says about what is still to be decided. */
+export interface OpenSettings {
+  readonly lease: LeaseSetting;
+  readonly schema: SchemaSetting;
+}
 
 const DEFAULT_TTL_MS = 15_000;
 
 /**
- * The pipeline with its stores complete: the default places for checkpoints and the lease, and connections taken from the source or
- * sink of the same system. A store that still does not know where to connect is left as it is.
+ * The pipeline with its stores complete: the default places for checkpoints, the lease and the schema, and connections
+ * taken from the source or sink of the same system. A store that still does not know where to connect is left as it is.
  */
-export function completePipeline(pipeline: Unleased, lease: LeaseSetting, registry: Registry): PipelineConfig {
+export function completePipeline(pipeline: Undecided, open: OpenSettings, registry: Registry): PipelineConfig {
   const { source, sink, checkpoint, deadLetter } = pipeline;
   const givers = [source, sink];
   const place = checkpoint.store ?? defaultCheckpoint(pipeline, registry);
   const store = place && inherit(place, givers);
   return {
     ...pipeline,
+    source: withStructure(source, sink),
     checkpoint: { ...checkpoint, store },
     deadLetter: deadLetter && inherit(deadLetter, givers),
-    lease: completeLease(lease, { checkpoints: store, givers, registry }),
+    lease: completeLease(open.lease, { checkpoints: store, givers, registry }),
+    schema: completeSchema(open.schema, {
+      checkpoints: store,
+      sink,
+      registry,
+      inherit: (chosen) => inherit(chosen, givers),
+    }),
   };
+}
+
+/** From MongoDB to MongoDB collections come with what they are like, and follow when that changes. */
+function withStructure(source: PipelineConfig['source'], sink: ChosenConnector): PipelineConfig['source'] {
+  if (source.name !== 'mongodb') return source;
+  const direct = sink.name === 'mongodb';
+  const { ddl, snapshot } = source.config as { readonly ddl?: boolean; readonly snapshot: { structure?: boolean } };
+  const structure = snapshot.structure ?? direct;
+  return { ...source, config: { ...source.config, ddl: ddl ?? direct, snapshot: { ...snapshot, structure } } };
 }
 
 /** Checkpoints in MongoDB need no other permission for a lease beside them, so there it is on by default. */
@@ -70,7 +94,7 @@ export function missingConnection(store: ChosenConnector | undefined): string | 
 }
 
 /** A collection beside the source, unless the sink keeps checkpoints together with the data. */
-function defaultCheckpoint({ source, sink }: Unleased, registry: Registry): ChosenConnector | undefined {
+function defaultCheckpoint({ source, sink }: Undecided, registry: Registry): ChosenConnector | undefined {
   const entry = registry.checkpoints[source.name];
   if (sink.config['delivery'] === 'exactly-once' || entry === undefined) return undefined;
   return { name: source.name, config: entry.config.parse({}) };

@@ -1,10 +1,12 @@
 import type { Registry } from '../connectors/registry-entry.ts';
 import type { OnPositionLost } from '../core/connector.ts';
+import type { SchemaSettings } from '../schema/settings.ts';
 import type { Secret } from '../settings/secret.ts';
 import { choiceProblems, exposureProblems, nameProblems } from './checks.ts';
 import type { ChosenConnector, Config, PipelineConfig } from './config.ts';
 import { conflictProblems } from './conflicts.ts';
-import type { FormatSetting } from './format-schema.ts';
+import type { DecoderSetting } from './decoder-schema.ts';
+import { type FormatSetting, formatSetting } from './format-schema.ts';
 import { completePipeline, type LeaseSetting } from './inherit.ts';
 import { issueMessage, problemsOf } from './issues.ts';
 import type { ListenAddress } from './listen-address.ts';
@@ -13,6 +15,8 @@ import { ConfigError } from './problem.ts';
 import { inFileOrder, readConfigText, readTree } from './read-file.ts';
 import { fileReader } from './reference-file.ts';
 import { configSchema } from './schema.ts';
+import type { SchemaSetting } from './schema-settings.ts';
+import { transformSettings, type WrittenTransforms } from './transform-schema.ts';
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
@@ -54,7 +58,7 @@ export function checkConfigText(text: string, options: LoadOptions): LoadedConfi
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(inFileOrder(problems));
   const config = toConfig(parsed.data as unknown as Effective, registry);
-  const conflicts = conflictProblems(config, prepared, file);
+  const conflicts = conflictProblems(config, { prepared, file, registry });
   if (conflicts.length > 0) throw new ConfigError(inFileOrder(conflicts));
   return { file, config, secrets: usefulSecrets(prepared), effective: parsed.data };
 }
@@ -75,10 +79,14 @@ interface Effective {
 
 interface EffectivePipeline {
   readonly source: Choice;
+  readonly transforms: WrittenTransforms;
   readonly sink: Choice;
   readonly checkpoint: Choice & { readonly interval: number; readonly idleInterval: number };
   readonly deadLetter?: Choice | undefined;
+  readonly onDeadLetter: 'continue' | 'park';
+  readonly concurrency?: number | undefined;
   readonly lease?: 'off' | (Choice & { readonly ttl: number }) | undefined;
+  readonly schema?: 'off' | (Choice & SchemaSettings) | undefined;
   readonly onPositionLost: OnPositionLost;
   readonly inFlightBytes: number;
   readonly stallAfter: number;
@@ -91,7 +99,11 @@ function toConfig({ http, log, pipelines }: Effective, registry: Registry): Conf
     http: { listen: http.listen, token: http.token },
     log,
     pipelines: Object.entries(pipelines).map(([name, pipeline]) =>
-      completePipeline(toPipeline(name, pipeline), leaseSetting(pipeline.lease), registry),
+      completePipeline(
+        toPipeline(name, pipeline),
+        { lease: leaseSetting(pipeline.lease), schema: schemaSetting(pipeline.schema) },
+        registry,
+      ),
     ),
   };
 }
@@ -102,16 +114,28 @@ function leaseSetting(lease: EffectivePipeline['lease']): LeaseSetting {
   return { store: chosen(stores), ttlMs: ttl };
 }
 
-function toPipeline(name: string, pipeline: EffectivePipeline): Omit<PipelineConfig, 'lease'> {
+function schemaSetting(schema: EffectivePipeline['schema']): SchemaSetting {
+  if (schema === undefined || schema === 'off') return schema;
+  const { onChange, learnDocuments, collapseAbove, ...stores } = schema;
+  return { onChange, learnDocuments, collapseAbove, store: chosen(stores) };
+}
+
+function toPipeline(name: string, pipeline: EffectivePipeline): Omit<PipelineConfig, 'lease' | 'schema'> {
   const { interval, idleInterval, ...stores } = pipeline.checkpoint;
   const sink = chosen(pipeline.sink) as ChosenConnector;
   const { format, ...config } = sink.config;
+  const source = chosen(pipeline.source) as ChosenConnector;
+  const { format: decoding, ...sourceConfig } = source.config;
   return {
     name,
-    source: chosen(pipeline.source) as ChosenConnector,
-    sink: { name: sink.name, config, format: format as FormatSetting },
+    source: { name: source.name, config: sourceConfig, format: decoding as DecoderSetting | undefined },
+    transforms: transformSettings(pipeline.transforms),
+    // A sink without a format of its own never looks at the one it is given.
+    sink: { name: sink.name, config, format: (format ?? formatSetting.parse(undefined)) as FormatSetting },
     checkpoint: { store: chosen(stores), intervalMs: interval, idleIntervalMs: idleInterval },
     deadLetter: pipeline.deadLetter && chosen(pipeline.deadLetter),
+    onDeadLetter: pipeline.onDeadLetter,
+    concurrency: pipeline.concurrency,
     onPositionLost: pipeline.onPositionLost,
     inFlightBytes: pipeline.inFlightBytes,
     stallAfterMs: pipeline.stallAfter,

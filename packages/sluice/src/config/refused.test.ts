@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kafka, mongodb, pipeline, problemsOf } from './config-fixture.ts';
+import { kafka, load, mongodb, pipeline, problemsOf } from './config-fixture.ts';
 
 const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp])[] = [
   [
@@ -14,7 +14,11 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
     /2:1: zzz: unknown key; known here: version, http, log, pipelines/,
   ],
   ['an unknown connector', pipeline({ sink: 'kafak: {}' }), /sink\.kafak: unknown key; did you mean "kafka"\?/],
-  ['no connector', pipeline({ sink: '' }), /sink: names no connector; choose one of kafka, nats, file, stdout/],
+  [
+    'no connector',
+    pipeline({ sink: '' }),
+    /sink: names no connector; choose one of kafka, nats, webhook, mongodb, file, stdout/,
+  ],
   [
     'two connectors',
     pipeline({ sink: 'stdout: {}, file: { path: x }' }),
@@ -75,7 +79,6 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
   ['a bomb of aliases', bomb(), /too many or too deeply nested values/],
   ['an alias of itself', 'a: &a { b: *a }', /too many or too deeply nested values/],
   ['a missing anchor', 'a: *b', /alias|anchor/i],
-  ['transforms', pipeline({ more: 'transforms: []' }), /transforms: transforms are not built yet; remove this key/],
   ['partitions', pipeline({ more: 'partitions: 1' }), /partitions: several partitions per pipeline are not built yet/],
   [
     'an unknown policy for a lost position',
@@ -251,6 +254,16 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
   ],
 ];
 
+/** From Kafka to Kafka, on the same brokers. */
+function relay(topics: string, sink: string, more = ''): string {
+  return pipeline({
+    source: `kafka: { brokers: [a:9092, B], topics: [${topics}], ${more} }`,
+    sink: `kafka: { brokers: ["b:9092"], ${sink} }`,
+  });
+}
+
+const DOCUMENTS = 'format: { name: document, namespace: { db: shop, coll: items } }';
+
 function bomb(): string {
   const lines = ['l0: &l0 [x,x,x,x,x,x,x,x,x,x]'];
   for (let level = 1; level < 8; level++) {
@@ -264,5 +277,61 @@ for (const [title, text, expected] of REFUSED) {
     const problems = problemsOf(text);
     assert.match(problems, expected);
     assert.doesNotMatch(problems, /hunter2|canary/);
+  });
+}
+
+const LOOP = /sink\.kafka\.topic: .* is among the topics that this pipeline reads: a loop/;
+
+for (const [title, text, expected] of [
+  ['a topic that is read', relay('orders', 'topic: orders'), LOOP],
+  ['a topic that a pattern matches', relay('"p.*"', 'topic: p.out'), LOOP],
+  ['topics that a pattern matches whatever they are', relay('"p.*"', 'topic: "p.{db}.{coll}"'), LOOP],
+  ['the topics of the only namespace', relay('shop.items', 'topic: "{db}.{coll}"', DOCUMENTS), LOOP],
+  [
+    'topics named after the topics',
+    relay('shop.items', ''),
+    /sink\.kafka: |sink\.kafka\.topic: writes to the very topics/,
+  ],
+  [
+    'dead letters that a pattern matches',
+    pipeline({
+      source: 'kafka: { brokers: [b], topics: ["p.*"] }',
+      more: 'deadLetter: { kafka: { topic: p.dead } }',
+    }),
+    /deadLetter\.kafka\.topic: p\.dead is among the topics that this pipeline reads: a loop/,
+  ],
+  [
+    'dead letters that are named',
+    pipeline({
+      source: 'kafka: { brokers: [b], topics: [sluice.dead-letters] }',
+      more: 'deadLetter: { kafka: {} }',
+    }),
+    /deadLetter\.kafka.*: sluice\.dead-letters is among the topics/,
+  ],
+] as const) {
+  test(`a loop through Kafka is refused: ${title}`, () => {
+    assert.match(problemsOf(text), expected);
+  });
+}
+
+for (const [title, text] of [
+  ['another topic', relay('orders', 'topic: out')],
+  ['topics with another start', relay('"p.*"', 'topic: "q.{db}.{coll}"')],
+  ['events that say where they belong', relay('"cdc.*"', '', 'format: change')],
+  ['a namespace of its own', relay('orders', '', DOCUMENTS)],
+  [
+    'other brokers',
+    pipeline({
+      source: 'kafka: { brokers: [a], topics: [orders] }',
+      sink: 'kafka: { brokers: [b], topic: orders }',
+    }),
+  ],
+  [
+    'the usual dead letters beside a pattern for everything',
+    pipeline({ source: 'kafka: { brokers: [b], topics: ["*"] }', more: 'deadLetter: { kafka: {} }' }),
+  ],
+] as const) {
+  test(`no loop through Kafka: ${title}`, () => {
+    load(text);
   });
 }

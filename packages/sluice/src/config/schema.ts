@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import type { Registry, RegistryEntry } from '../connectors/registry-entry.ts';
 import { byteSize, duration, secretString } from '../settings/scalars.ts';
+import { decoderSetting } from './decoder-schema.ts';
 import { formatSetting } from './format-schema.ts';
 import { listenAddress } from './listen-address.ts';
+import { schemaSection } from './schema-settings.ts';
+import { transformsSchema } from './transform-schema.ts';
 
 /** Short enough for a topic, a file and a metric label, and for a transactional id with a prefix. */
 export const PIPELINE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$/;
@@ -53,8 +56,16 @@ export function configSchema(registry: Registry) {
 
 function pipelineSchema(registry: Registry) {
   return z.strictObject({
-    source: choice(registry.sources).describe('Where changes are read. Exactly one connector.'),
-    sink: choice(registry.sinks, { format: formatSetting }).describe(
+    source: choice(registry.sources, ({ messages }) => (messages === true ? { format: decoderSetting } : {})).describe(
+      'Where changes are read. Exactly one connector.',
+    ),
+    transforms: transformsSchema
+      .default([])
+      .describe(
+        'What happens to events between source and sink, one after the other: aggregation stages, rename, drop, mask, ' +
+          'hash, module. They may change the images of an event and its namespace or drop it, never change its key.',
+      ),
+    sink: choice(registry.sinks, ({ documents }) => (documents === true ? {} : { format: formatSetting })).describe(
       'Where records are written. Exactly one connector.',
     ),
     checkpoint: z
@@ -73,26 +84,24 @@ function pipelineSchema(registry: Registry) {
     deadLetter: choice(registry.deadLetters)
       .optional()
       .describe('Where events go that can never be delivered. Without it, such an event stops the pipeline.'),
-    lease: z
-      .union(
-        [
-          z.literal('off'),
-          z.strictObject({
-            ...choices(registry.leases),
-            ttl: duration('15s', { min: '2s', max: '10m' }).describe(
-              'How long the lease of a process lasts that has gone without a word. An owner that cannot renew it stops ' +
-                'writing after half of this time.',
-            ),
-          }),
-        ],
-        { error: 'must be off, or a mapping with ttl and a place' },
-      )
+    onDeadLetter: z
+      .enum(['continue', 'park'])
+      .default('continue')
+      .describe(
+        'What becomes of later changes of a document of which one became a dead letter. `continue`: they are delivered. ' +
+          '`park`: they wait behind it among the dead letters, so that a replay brings all of them in order.',
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(256)
       .optional()
       .describe(
-        'Lets one of several processes with this configuration run the pipeline while the others wait. Default: on ' +
-          'where checkpoints are kept in MongoDB, in a collection `leases` beside them; else off. `off`: the process ' +
-          'that was started last takes over.',
+        'Lanes over which changes are spread by document key, for sinks that can write different documents at the same ' +
+          'time (mongodb, webhook). One document is always in one lane. Default: what the sink takes for right.',
       ),
+    lease: leaseSection(registry),
+    schema: schemaSection(choices(registry.schemas)),
     onPositionLost: z
       .enum(['fail', 'resnapshot', 'skip'])
       .default('fail')
@@ -112,15 +121,43 @@ function pipelineSchema(registry: Registry) {
   });
 }
 
-function choice(entries: Readonly<Record<string, RegistryEntry<unknown>>>, extra: z.ZodRawShape = {}) {
+function leaseSection(registry: Registry) {
+  return z
+    .union(
+      [
+        z.literal('off'),
+        z.strictObject({
+          ...choices(registry.leases),
+          ttl: duration('15s', { min: '2s', max: '10m' }).describe(
+            'How long the lease of a process lasts that has gone without a word. An owner that cannot renew it stops ' +
+              'writing after half of this time.',
+          ),
+        }),
+      ],
+      { error: 'must be off, or a mapping with ttl and a place' },
+    )
+    .optional()
+    .describe(
+      'Lets one of several processes with this configuration run the pipeline while the others wait. Default: on ' +
+        'where checkpoints are kept in MongoDB, in a collection `leases` beside them; else off. `off`: the process ' +
+        'that was started last takes over.',
+    );
+}
+
+type Entries = Readonly<Record<string, RegistryEntry<unknown>>>;
+
+/** Settings that a section has because of what its connector is. */
+type Extra = (entry: RegistryEntry<unknown>) => z.ZodRawShape;
+
+function choice(entries: Entries, extra?: Extra) {
   return z.strictObject(choices(entries, extra)).meta({ minProperties: 1, maxProperties: 1 });
 }
 
-function choices(entries: Readonly<Record<string, RegistryEntry<unknown>>>, extra: z.ZodRawShape = {}) {
-  const optional = (config: z.ZodObject) => {
-    const { description } = config;
-    const schema = config.safeExtend(extra).optional();
+function choices(entries: Entries, extra: Extra = () => ({})) {
+  const optional = (entry: RegistryEntry<unknown>) => {
+    const { description } = entry.config;
+    const schema = entry.config.safeExtend(extra(entry)).optional();
     return description === undefined ? schema : schema.describe(description);
   };
-  return Object.fromEntries(Object.entries(entries).map(([name, { config }]) => [name, optional(config)]));
+  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, optional(entry)]));
 }

@@ -5,12 +5,23 @@ import type {
   OpenCheckpointStore,
   OpenDeadLetterStore,
   OpenLeaseStore,
+  OpenSchemaStore,
   SinkConnector,
   SourceConnector,
 } from '../core/connector.ts';
 
+/** What the configuration has to know of a connector besides its schema. */
+export interface ConnectorTraits {
+  /** A source that reads messages of a broker: takes a `format`, gets a decoder, and keeps its position itself. */
+  readonly messages?: boolean;
+  /** A sink that can write different keys at the same time: takes `concurrency`. */
+  readonly lanes?: boolean;
+  /** A sink that writes documents as they are: takes no `format`. */
+  readonly documents?: boolean;
+}
+
 /** A place in the registry: the schema of the configuration, and how to load the code that takes it. */
-export interface RegistryEntry<Role> {
+export interface RegistryEntry<Role> extends ConnectorTraits {
   /** Loads no client library, so that a configuration can be checked without any. */
   readonly config: z.ZodObject;
   /** Loads the connector. It must be called with the output of `config`. */
@@ -19,7 +30,7 @@ export interface RegistryEntry<Role> {
   describe(config: unknown): string;
 }
 
-/** The code of a place for checkpoints, dead letters or leases. */
+/** The code of a place for checkpoints, dead letters, leases or learned schemas. */
 export interface StoreConnector<Open extends (config: never, context: ConnectorContext) => unknown> {
   readonly open: Open;
   /** Looks at the real system; findings instead of exceptions. */
@@ -33,10 +44,11 @@ export interface Registry {
   readonly checkpoints: Readonly<Record<string, RegistryEntry<StoreConnector<OpenCheckpointStore<unknown>>>>>;
   readonly deadLetters: Readonly<Record<string, RegistryEntry<StoreConnector<OpenDeadLetterStore<unknown>>>>>;
   readonly leases: Readonly<Record<string, RegistryEntry<StoreConnector<OpenLeaseStore<unknown>>>>>;
+  readonly schemas: Readonly<Record<string, RegistryEntry<StoreConnector<OpenSchemaStore<unknown>>>>>;
 }
 
 /** What an entry is made of while its types are still known. */
-export interface TypedEntry<Schema extends z.ZodObject, Role> {
+export interface TypedEntry<Schema extends z.ZodObject, Role> extends ConnectorTraits {
   readonly config: Schema;
   readonly load: () => Promise<Role>;
   readonly describe: (config: z.output<Schema>) => string;
@@ -74,4 +86,11 @@ export function leases<S extends z.ZodObject, Completed extends z.output<S> = z.
   entry: TypedEntry<S, StoreConnector<OpenLeaseStore<Completed>>>,
 ) {
   return entry as unknown as RegistryEntry<StoreConnector<OpenLeaseStore<unknown>>>;
+}
+
+/** As `checkpoints`, for places of learned schemas. */
+export function schemas<S extends z.ZodObject, Completed extends z.output<S> = z.output<S>>(
+  entry: TypedEntry<S, StoreConnector<OpenSchemaStore<Completed>>>,
+) {
+  return entry as unknown as RegistryEntry<StoreConnector<OpenSchemaStore<unknown>>>;
 }

@@ -1,8 +1,27 @@
-import { fileCheckpointConfig, fileDeadLetterConfig, fileSinkConfig, stdoutSinkConfig } from './file/config.ts';
-import { type KafkaDeadLetterConfig, kafkaDeadLetterConfig, kafkaSinkConfig } from './kafka/config.ts';
-import { checkpointStoreConfig, deadLetterConfig, leaseStoreConfig, mongodbSourceConfig } from './mongodb/config.ts';
-import { natsSinkConfig } from './nats/config.ts';
-import { checkpoints, deadLetters, leases, type Registry, sink, source } from './registry-entry.ts';
+import {
+  fileCheckpointConfig,
+  fileDeadLetterConfig,
+  fileSchemaConfig,
+  fileSinkConfig,
+  stdoutSinkConfig,
+} from './file/config.ts';
+import {
+  type KafkaDeadLetterConfig,
+  kafkaDeadLetterConfig,
+  kafkaSinkConfig,
+  kafkaSourceConfig,
+} from './kafka/config.ts';
+import {
+  checkpointStoreConfig,
+  deadLetterConfig,
+  leaseStoreConfig,
+  mongodbSourceConfig,
+  schemaStoreConfig,
+} from './mongodb/config.ts';
+import { mongodbSinkConfig } from './mongodb/target/config.ts';
+import { natsSinkConfig, natsSourceConfig } from './nats/config.ts';
+import { checkpoints, deadLetters, leases, type Registry, schemas, sink, source } from './registry-entry.ts';
+import { shownUrl, webhookSinkConfig } from './webhook/config.ts';
 
 const kafkaDeadLetters = kafkaDeadLetterConfig.extend({
   brokers: kafkaDeadLetterConfig.shape.brokers
@@ -18,6 +37,18 @@ export const registry: Registry = {
       load: async () => (await import('./mongodb/index.ts')).mongodbSource,
       describe: ({ include }) => include.join(', '),
     }),
+    kafka: source({
+      config: kafkaSourceConfig,
+      messages: true,
+      load: async () => (await import('./kafka/index.ts')).kafkaSource,
+      describe: ({ topics, brokers }) => `${topics.join(', ')} at ${brokers.join(',')}`,
+    }),
+    nats: source({
+      config: natsSourceConfig,
+      messages: true,
+      load: async () => (await import('./nats/index.ts')).natsSource,
+      describe: ({ stream, servers }) => `${stream} at ${servers.join(',')}`,
+    }),
   },
   sinks: {
     kafka: sink({
@@ -29,6 +60,19 @@ export const registry: Registry = {
       config: natsSinkConfig,
       load: async () => (await import('./nats/index.ts')).natsSink,
       describe: ({ stream, subject, servers }) => `${subject} in ${stream} at ${servers.join(',')}`,
+    }),
+    webhook: sink({
+      config: webhookSinkConfig,
+      lanes: true,
+      load: async () => (await import('./webhook/index.ts')).webhookSink,
+      describe: (config) => shownUrl(config),
+    }),
+    mongodb: sink({
+      config: mongodbSinkConfig,
+      lanes: true,
+      documents: true,
+      load: async () => (await import('./mongodb/index.ts')).mongodbSink,
+      describe: ({ database, collection }) => `${database}.${collection}`,
     }),
     file: sink({
       config: fileSinkConfig,
@@ -96,6 +140,24 @@ export const registry: Registry = {
         return { open, check };
       },
       describe: ({ database, collection }) => `${database}.${collection}`,
+    }),
+  },
+  schemas: {
+    mongodb: schemas({
+      config: schemaStoreConfig,
+      load: async () => {
+        const { openMongodbSchemaStore: open, checkMongodbSchemaStore: check } = await import('./mongodb/index.ts');
+        return { open, check };
+      },
+      describe: ({ database, collection }) => `${database}.${collection}`,
+    }),
+    file: schemas({
+      config: fileSchemaConfig,
+      load: async () => {
+        const { openFileSchemaStore: open, checkPlace } = await import('./file/index.ts');
+        return { open, check: ({ path }) => checkPlace(path, 'directory') };
+      },
+      describe: ({ path }) => path,
     }),
   },
 };

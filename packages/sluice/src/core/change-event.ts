@@ -56,10 +56,17 @@ export interface ChangeEvent {
   readonly raw: Uint8Array;
   /** Bytes that the event counts as: those of `raw`, or about that many where `raw` is only made when asked for. */
   readonly size: number;
+  /** True when it came through a broker: its position is the broker's, and only its version tells the source's time. */
+  readonly relayed?: boolean;
   /** What had to be left out because the server could not send the whole event (over 16 MB). */
   readonly degraded: 'images-dropped' | undefined;
   /** The document key as a BSON document; undefined for DDL events. */
   key(): Uint8Array | undefined;
+  /**
+   * Only of events whose `key()` throws because they cannot be read: the document key all the same, by which they are kept in
+   * the order of their document and nothing else; undefined when that cannot be told either.
+   */
+  orderingKey?(): Uint8Array | undefined;
   /** The document after the change as BSON; undefined when the event carries none. */
   after(): Uint8Array | undefined;
   /** The document before the change as BSON; undefined when the event carries none. */
@@ -75,5 +82,8 @@ export interface ChangeEvent {
  * its version.
  */
 export function clusterTimeOf(event: ChangeEvent): ClusterTime {
-  return event.op === 'snapshot' ? event.version.clusterTime : event.position.clusterTime;
+  if (event.op !== 'snapshot' && event.relayed !== true) return event.position.clusterTime;
+  const { clusterTime } = event.version;
+  // Messages of other tools need not say it.
+  return clusterTime.t === 0 ? event.position.clusterTime : clusterTime;
 }

@@ -1,8 +1,10 @@
+import type { Decoder } from './broker-message.ts';
 import type { CheckpointStore, PartitionId } from './checkpoint.ts';
 import type { DeadLetterStore } from './dead-letter.ts';
 import type { Format } from './format.ts';
 import type { LeaseStore } from './lease.ts';
 import type { Logger } from './logger.ts';
+import type { SchemaStore } from './schema-store.ts';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
 
@@ -21,6 +23,8 @@ export type OnPositionLost = 'fail' | 'resnapshot' | 'skip';
 /** A source also gets what the pipeline wants when the position is lost. */
 export interface SourceContext extends ConnectorContext {
   readonly onPositionLost: OnPositionLost;
+  /** Makes events of messages; set for sources that read a broker, as their configuration's `format` says. */
+  readonly decoder?: Decoder | undefined;
 }
 
 /** A sink also gets the format its configuration names. */
@@ -56,6 +60,9 @@ export type OpenCheckpointStore<C> = (config: C, context: ConnectorContext) => P
 
 /** Opens a place for leases. */
 export type OpenLeaseStore<C> = (config: C, context: ConnectorContext) => Promise<LeaseStore>;
+
+/** Opens a place for learned schemas. */
+export type OpenSchemaStore<C> = (config: C, context: ConnectorContext) => Promise<SchemaStore>;
 
 /** Opens a place for dead letters. */
 export type OpenDeadLetterStore<C> = (config: C, context: ConnectorContext) => Promise<DeadLetterStore>;

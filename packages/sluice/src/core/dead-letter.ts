@@ -14,7 +14,12 @@ export interface DeadLetter {
   /** Document key as Extended JSON, cut to a readable length; for people. */
   readonly key: string;
   readonly clusterTime: ClusterTime;
-  /** Code of the error that rejected it. */
+  /**
+   * Equal for all events of one document (a hash of namespace and key); undefined when the key cannot be read, and for
+   * letters of versions that did not keep it.
+   */
+  readonly orderingKey?: string | undefined;
+  /** Code of the error that rejected it; `dead-letter.parked` when only an earlier event of its key was. */
   readonly code: string;
   readonly reason: string;
   /** How often delivery was tried, replays included. */

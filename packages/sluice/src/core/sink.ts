@@ -1,6 +1,7 @@
 import type { Checkpoint, CheckpointStore } from './checkpoint.ts';
 import type { Envelope } from './envelope.ts';
 import type { SluiceError } from './failure.ts';
+import type { PartOffset } from './source.ts';
 
 /** How the engine may call `write`. */
 export interface SinkLimits {
@@ -10,6 +11,11 @@ export interface SinkLimits {
   readonly bytes: number;
   /** Batches that may be written at the same time. Above 1 the sink promises to keep the order of the calls. */
   readonly batchesInFlight: number;
+  /**
+   * Set when `write` may be called for different keys at the same time: how many lanes are usual. Then each lane has one
+   * write at a time, all events of a key are in one lane, and a DDL event is written alone, after everything before it.
+   */
+  readonly lanes?: number | undefined;
 }
 
 /** A record that can never be accepted. The error's kind is `rejected`. */
@@ -47,6 +53,8 @@ export interface Sink extends AsyncDisposable {
    * quiet pipeline does not look well until the next event. A disposal may resolve it too.
    */
   readonly broken?: Promise<SluiceError> | undefined;
+  /** Where the last acknowledged records went, for people. */
+  offsets?(): readonly PartOffset[];
   /**
    * When it resolves, every record of the batch is durable, filtered or was handed to `reject`. When it throws
    * (a classified `SluiceError`), any part may have been written; writes called after it fail too, unwritten,

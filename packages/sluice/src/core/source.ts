@@ -1,5 +1,5 @@
 import type { ChangeEvent } from './change-event.ts';
-import type { PositionBinding } from './checkpoint.ts';
+import type { CheckpointStore, PositionBinding } from './checkpoint.ts';
 import type { ClusterTime } from './cluster-time.ts';
 import type { Position } from './position.ts';
 import type { Snapshots } from './snapshot.ts';
@@ -15,6 +15,18 @@ export interface SourceBatch {
   readonly caughtUp: boolean;
   /** Set for rows of a snapshot: it waits until less than this is in flight, so that changes need not wait long. */
   readonly inFlightLimitBytes?: number | undefined;
+  /** True for the first batch after parts of the stream came over from another process (a rebalance). */
+  readonly takenOver?: boolean | undefined;
+}
+
+/** Where a source or sink stands in one part of a broker. Numbers are offsets or sequences. */
+export interface PartOffset {
+  /** `topic/partition` or `stream`. */
+  readonly part: string;
+  /** Next one to be read after everything that is committed; of a sink: next one to be written. */
+  readonly offset: number;
+  /** The end of the part, as far as known. */
+  readonly end: number | undefined;
 }
 
 /** Changes that nobody will ever deliver: the source no longer had them, and the configuration said to go on. */
@@ -51,6 +63,23 @@ export interface Source extends AsyncDisposable {
   readonly snapshots?: Snapshots | undefined;
   /** The last gap this source left behind, over restarts too. */
   readonly gap?: SourceGap | undefined;
+  /**
+   * Set when the source keeps its position itself (a consumer group): then nobody else does, `read` is called without a
+   * position, and checkpoints go here. Claiming does not fence; the broker decides who reads what.
+   */
+  readonly checkpoints?: CheckpointStore | undefined;
+  /**
+   * Told whenever the acknowledged floor has moved: everything up to `position` is delivered, filtered or
+   * dead-lettered. Must be cheap and must not throw.
+   */
+  acknowledged?(position: Position): void;
+  /**
+   * Throws a classified error unless what was handed out is still this process's to write; asked before every write. Must
+   * be cheap.
+   */
+  ensureOwned?(): void;
+  /** What is read at the moment and how far, for people; empty when nothing is assigned. */
+  offsets?(): readonly PartOffset[];
   /** The window that can still be read; undefined when it cannot be known (no privilege). */
   window(signal: AbortSignal): Promise<SourceWindow | undefined>;
 }

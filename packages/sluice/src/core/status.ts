@@ -2,7 +2,7 @@ import type { Epoch, PartitionId } from './checkpoint.ts';
 import type { ClusterTime } from './cluster-time.ts';
 import type { FailureKind } from './failure.ts';
 import type { SnapshotStatus } from './snapshot.ts';
-import type { SourceGap } from './source.ts';
+import type { PartOffset, SourceGap } from './source.ts';
 
 /**
  * What a pipeline is doing. `standby` waits while another process owns it; `running` means caught up or nearly so;
@@ -95,4 +95,8 @@ export interface PipelineStatus {
   readonly snapshot: SnapshotStatus | undefined;
   /** Changes that were skipped because the source no longer had them; the last such gap. */
   readonly gap: SourceGap | undefined;
+  /** How far a source that reads a broker has come, by part; empty for others and while nothing is assigned. */
+  readonly sourceOffsets: readonly PartOffset[];
+  /** Where a sink that writes to a broker has come, for the parts that this process wrote to. */
+  readonly sinkOffsets: readonly PartOffset[];
 }

@@ -10,7 +10,16 @@ export interface Telemetry {
   failure(code: string): void;
   /** An event was dead-lettered with this error code. */
   deadLetter(code: string): void;
+  /** The schema of a collection (`db.coll`) changed; `kind` is `collection-added`, `field-added` or `type-added`. */
+  schemaChange(collection: string, kind: string): void;
 }
 
 /** Reports nowhere. */
-export const noTelemetry: Telemetry = { batch() {}, checkpoint() {}, latency() {}, failure() {}, deadLetter() {} };
+export const noTelemetry: Telemetry = {
+  batch() {},
+  checkpoint() {},
+  latency() {},
+  failure() {},
+  deadLetter() {},
+  schemaChange() {},
+};

@@ -17,6 +17,16 @@ test('the floor waits for the oldest outstanding group', () => {
   assert.deepEqual(tracker.floor, at(3));
 });
 
+test('however many groups are done behind one that is not, they are remembered as one', () => {
+  const tracker = new AckTracker();
+  const stuck = tracker.begin(at(0));
+  for (let n = 1; n <= 1_000; n++) tracker.acknowledge(tracker.begin(at(n)));
+  assert.equal(tracker.remembered, 1);
+  assert.equal(tracker.acknowledge(stuck), true);
+  assert.deepEqual(tracker.floor, at(1_000));
+  assert.equal(tracker.remembered, 0);
+});
+
 test('acknowledging twice is a bug that shows', () => {
   const tracker = new AckTracker();
   const ticket = tracker.begin(at(1));

@@ -6,13 +6,24 @@ export interface Ticket {
   readonly position: Position;
 }
 
+/** Groups that follow each other and are all acknowledged. */
+interface Run {
+  readonly first: number;
+  readonly last: number;
+  /** That of the last one. */
+  readonly position: Position;
+}
+
 /**
  * The acknowledged floor: the highest position such that everything begun before it is acknowledged. Groups are begun
- * in stream order and may be acknowledged in any order; the floor never goes back.
+ * in stream order and may be acknowledged in any order; the floor never goes back. However long one group takes, what is
+ * remembered grows only with the number of groups that are not acknowledged.
  */
 export class AckTracker {
-  readonly #open = new Map<number, Position>();
-  readonly #done = new Map<number, Position>();
+  readonly #open = new Set<number>();
+  /** Runs above the floor, by their first and by their last group. */
+  readonly #byFirst = new Map<number, Run>();
+  readonly #byLast = new Map<number, Run>();
   #next = 0;
   #floorSequence = -1;
   #floor: Position | undefined;
@@ -27,25 +38,42 @@ export class AckTracker {
     return this.#open.size;
   }
 
+  /** Runs that are remembered because something before them is not acknowledged. */
+  get remembered(): number {
+    return this.#byFirst.size;
+  }
+
   /** Registers the next group of the stream; `position` is where to resume once it is acknowledged. */
   begin(position: Position): Ticket {
     const sequence = this.#next++;
-    this.#open.set(sequence, position);
+    this.#open.add(sequence);
     return { sequence, position };
   }
 
   /** Marks a group as done. True when the floor moved. A ticket counts once: a second time is a bug and throws. */
-  acknowledge(ticket: Ticket): boolean {
-    if (!this.#open.delete(ticket.sequence)) throw new Error(`group ${ticket.sequence} is not outstanding`);
-    this.#done.set(ticket.sequence, ticket.position);
-    let moved = false;
-    for (;;) {
-      const position = this.#done.get(this.#floorSequence + 1);
-      if (position === undefined) return moved;
-      this.#floorSequence += 1;
-      this.#done.delete(this.#floorSequence);
-      this.#floor = position;
-      moved = true;
+  acknowledge({ sequence, position }: Ticket): boolean {
+    if (!this.#open.delete(sequence)) throw new Error(`group ${sequence} is not outstanding`);
+    const run = this.#joined({ first: sequence, last: sequence, position });
+    if (run.first !== this.#floorSequence + 1) {
+      this.#byFirst.set(run.first, run);
+      this.#byLast.set(run.last, run);
+      return false;
     }
+    this.#floorSequence = run.last;
+    this.#floor = run.position;
+    return true;
+  }
+
+  /** The run with its neighbours, which are forgotten. */
+  #joined(run: Run): Run {
+    const before = this.#byLast.get(run.first - 1);
+    const after = this.#byFirst.get(run.last + 1);
+    for (const neighbour of [before, after]) {
+      if (neighbour === undefined) continue;
+      this.#byFirst.delete(neighbour.first);
+      this.#byLast.delete(neighbour.last);
+    }
+    const { last, position } = after ?? run;
+    return { first: before?.first ?? run.first, last, position };
   }
 }

@@ -1,26 +1,24 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ChangeEvent } from '../core/change-event.ts';
-import type { Checkpoint, CheckpointStore, Claim } from '../core/checkpoint.ts';
-import type { DeadLetterStore } from '../core/dead-letter.ts';
-import type { Envelope } from '../core/envelope.ts';
-import { asSluiceError, isAbort, SluiceError } from '../core/failure.ts';
+import type { Checkpoint } from '../core/checkpoint.ts';
+import { isAbort, SluiceError } from '../core/failure.ts';
 import type { Logger } from '../core/logger.ts';
 import { comparePositions, type Position } from '../core/position.ts';
-import type { Rejection, Sink } from '../core/sink.ts';
 import type { SnapshotCommand, SnapshotStatus } from '../core/snapshot.ts';
-import type { ReadFrom, Source, SourceBatch, SourceWindow } from '../core/source.ts';
+import type { ReadFrom, SourceBatch } from '../core/source.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { Wakeup } from '../core/wakeup.ts';
 import { AckTracker, type Ticket } from './ack-tracker.ts';
 import { Batcher, type Group } from './batcher.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { putRejections } from './dead-letters.ts';
+import { documentOf } from './dead-letters.ts';
 import { InFlightBudget } from './in-flight-budget.ts';
+import { Lanes } from './lanes.ts';
+import { openParts, type Parts } from './open-parts.ts';
 import type { PipelineDefinition } from './pipeline-definition.ts';
 import type { Progress } from './progress.ts';
-
-/** How often the source's window is looked at (ms). */
-const WINDOW_EVERY_MS = 10_000;
+import { enveloped, type Prepared, type PreparedEvents, runSteps } from './run-steps.ts';
+import { watchSink, watchWindow } from './watch.ts';
+import { Writer } from './writer.ts';
 
 /** What an attempt runs with. `stop` ends reading and drains; `abort` drops everything at once. */
 export interface AttemptOptions {
@@ -51,15 +49,9 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   const { definition, progress, abort } = options;
   await using resources = new AsyncDisposableStack();
   const opening = AbortSignal.any([options.stop, abort]);
-  const sink = resources.use(await definition.openSink(opening));
-  const checkpoints = sink.checkpoints ?? resources.use(await openCheckpoints(definition, opening));
-  const deadLetters = await definition.openDeadLetters?.(opening);
-  if (deadLetters !== undefined) resources.use(deadLetters);
-  options.ensureOwned();
-  const claim = await checkpoints.claim(definition.partition, opening);
-  progress.claimed(claim.epoch);
-  const source = resources.use(await definition.openSource(opening));
-  const attempt = new Attempt(options, { sink, source, checkpoints, deadLetters, claim });
+  const parts = await openParts(definition, { resources, ensureOwned: options.ensureOwned, signal: opening });
+  progress.claimed(parts.claim.epoch);
+  const attempt = new Attempt(options, parts);
   try {
     await attempt.run();
   } finally {
@@ -67,18 +59,15 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   }
 }
 
-function openCheckpoints(definition: PipelineDefinition, signal: AbortSignal): Promise<CheckpointStore> {
-  if (definition.openCheckpoints === undefined) throw new Error('neither the sink nor the pipeline keeps checkpoints');
-  return definition.openCheckpoints(signal);
+/** A group on its way: its place among all groups, and what the steps made of it. */
+interface Delivery {
+  readonly group: Group;
+  readonly ticket: Ticket;
+  readonly prepared: PreparedEvents;
 }
 
-interface Parts {
-  readonly sink: Sink;
-  readonly source: Source;
-  readonly checkpoints: CheckpointStore;
-  readonly deadLetters: DeadLetterStore | undefined;
-  readonly claim: Claim;
-}
+/** Groups on their way at the same time over lanes; what bounds them is the in-flight budget. */
+const GROUPS_OVER_LANES = 1_024;
 
 /** The moving parts of one attempt: a reader, a writer, a checkpointer and a look at the source's window. */
 class Attempt implements RunningAttempt {
@@ -88,6 +77,8 @@ class Attempt implements RunningAttempt {
   readonly #budget: InFlightBudget;
   readonly #batcher: Batcher;
   readonly #checkpointer: Checkpointer;
+  readonly #writer: Writer;
+  readonly #lanes: Lanes | undefined;
   readonly #halt = new AbortController();
   readonly #signal: AbortSignal;
   /** First event of every group that is being written, in stream order. */
@@ -102,17 +93,51 @@ class Attempt implements RunningAttempt {
     this.#parts = parts;
     this.#signal = AbortSignal.any([this.#halt.signal, options.abort]);
     this.#budget = new InFlightBudget(options.definition.settings.inFlightBytes);
-    this.#batcher = new Batcher(parts.sink.limits);
-    this.#checkpointer = new Checkpointer(options.definition.settings, (position) => this.#save(position));
+    const { definition } = options;
+    const parks = parts.parked !== undefined;
+    this.#batcher = new Batcher(parts.sink.limits, parks ? (event) => documentOf(event, definition) : undefined);
+    this.#checkpointer = new Checkpointer(definition.settings, (position) => this.#save(position));
+    const context = {
+      pipeline: definition.name,
+      partition: definition.partition,
+      describeKey: definition.describeKey.bind(definition),
+      orderingKey: definition.orderingKey.bind(definition),
+    };
+    const ensureOwned = () => {
+      options.ensureOwned();
+      parts.source.ensureOwned?.();
+    };
+    this.#writer = new Writer({ ...options, ...parts, context, ensureOwned, signal: this.#signal });
+    this.#lanes = this.#makeLanes();
+  }
+
+  /** Only for a sink that can write different keys at the same time. */
+  #makeLanes(): Lanes | undefined {
+    const { limits } = this.#parts.sink;
+    if (limits.lanes === undefined) return undefined;
+    const { definition } = this.#options;
+    return new Lanes({
+      count: definition.concurrency ?? limits.lanes,
+      limits,
+      merge: this.#parts.parked === undefined,
+      orderingKey: ({ envelope }) => definition.orderingKey(envelope.event),
+      // Such a sink keeps no checkpoint with the data.
+      write: async (items) => {
+        const position = items.at(-1)?.envelope.event.position as Position;
+        await this.#writer.write(items, this.#checkpoint(position));
+      },
+    });
   }
 
   async run(): Promise<void> {
     const from = this.#resumeFrom();
-    this.#options.progress.attemptStarted(this.#parts.source, () => this.#inFlight());
+    const { source, sink } = this.#parts;
+    this.#options.progress.attemptStarted(source, sink, () => this.#inFlight());
     const background = [
       this.#guard(this.#checkpointer.run(this.#signal)),
-      this.#guard(this.#watchWindow()),
-      this.#guard(this.#watchSink()),
+      this.#guard(watchWindow(source, { ...this.#options, signal: this.#signal })),
+      this.#guard(watchSink(sink, this.#signal)),
+      this.#guard(this.#parts.parked?.run(this.#signal) ?? Promise.resolve()),
     ];
     await Promise.all([this.#guard(this.#readAll(from)), this.#guard(this.#writeAll())]);
     await this.#saveFinal();
@@ -138,6 +163,7 @@ class Attempt implements RunningAttempt {
   #resumeFrom(): ReadFrom | undefined {
     const { progress } = this.#options;
     const { claim, source, sink } = this.#parts;
+    if (source.checkpoints !== undefined) return undefined;
     const floor = sink.checkpoints === undefined ? progress.floor : undefined;
     const stored = claim.checkpoint;
     progress.floor = stored?.position;
@@ -160,6 +186,7 @@ class Attempt implements RunningAttempt {
         this.#options.progress.replied(batch);
         if (!replied) await this.#begin(batch, from);
         replied = true;
+        if (batch.takenOver === true) await this.#parts.parked?.load(this.#signal);
         await this.#budget.acquire(batch.bytes, this.#signal, batch.inFlightLimitBytes);
         this.#batcher.push(batch);
       }
@@ -180,67 +207,66 @@ class Attempt implements RunningAttempt {
   }
 
   async #writeAll(): Promise<void> {
-    const limit = this.#parts.sink.limits.batchesInFlight;
     const writes = new Set<Promise<void>>();
+    const limit = this.#groupsInFlight();
     try {
       for (;;) {
         const group = await this.#batcher.take(this.#signal);
         if (group === undefined) break;
-        const write: Promise<void> = this.#guard(this.#deliver(group)).finally(() => writes.delete(write));
+        const delivery = await this.#prepare(group);
+        const write: Promise<void> = this.#guard(this.#deliver(delivery)).finally(() => writes.delete(write));
         writes.add(write);
         while (writes.size >= limit) await Promise.race(writes);
       }
     } finally {
       await Promise.all(writes);
+      await this.#lanes?.idle();
     }
   }
 
-  async #deliver(group: Group): Promise<void> {
-    const { progress, telemetry } = this.#options;
+  /** What is parked can only be known after the write before; the lanes see to that themselves. */
+  #groupsInFlight(): number {
+    if (this.#lanes !== undefined) return GROUPS_OVER_LANES;
+    return this.#parts.parked === undefined ? this.#parts.sink.limits.batchesInFlight : 1;
+  }
+
+  /** Groups are prepared one after the other, so that they are written in their order. */
+  async #prepare(group: Group): Promise<Delivery> {
     const ticket = this.#tracker.begin(group.position);
     const [oldest] = group.events;
-    if (oldest !== undefined) {
-      this.#writing.set(ticket, oldest);
-      const startedMs = performance.now();
-      await this.#write(group);
-      this.#writing.delete(ticket);
-      this.#budget.release(group.bytes);
-      telemetry.batch(group.events.length, group.bytes, (performance.now() - startedMs) / 1000);
-      telemetry.latency(Math.max(0, Date.now() - oldest.sourceTimeMs) / 1000);
-    }
-    if (!this.#tracker.acknowledge(ticket)) return;
-    const floor = this.#tracker.floor as Position;
-    progress.floor = floor;
-    // A sink that keeps checkpoints has stored this group's own position; anything beyond it is a later heartbeat's.
-    const storedWithData = oldest !== undefined && this.#parts.sink.checkpoints !== undefined;
-    if (storedWithData && floor === group.position) this.#storedWithData(floor);
-    else this.#checkpointer.advance(floor, (oldest !== undefined && !storedWithData) || this.#isNewState(floor));
+    if (oldest !== undefined) this.#writing.set(ticket, oldest);
+    const { steps } = this.#parts;
+    const prepared = steps.length === 0 ? enveloped(group.events) : await runSteps(group.events, steps, this.#signal);
+    return { group, ticket, prepared };
   }
 
-  async #write(group: Group): Promise<void> {
-    const { definition, progress, telemetry } = this.#options;
-    const envelopes = group.events.map((event): Envelope => ({ event, namespace: event.namespace }));
-    let rejected = 0;
-    this.#options.ensureOwned();
-    const result = await this.#parts.sink.write(envelopes, {
-      checkpoint: this.#checkpoint(group.position),
-      signal: this.#signal,
-      reject: async (rejections: readonly Rejection[]) => {
-        const context = { pipeline: definition.name, ...definition };
-        await putRejections(rejections, this.#parts.deadLetters, { context, signal: this.#signal });
-        rejected += rejections.length;
-        for (const { error, envelope } of rejections) {
-          telemetry.deadLetter(error.code);
-          const { id, op } = envelope.event;
-          this.#options.logger.warn({ code: error.code, event: id, op, reason: error.message }, 'event dead-lettered');
-        }
-      },
-    });
-    const ended = result.delivered + result.filtered + rejected;
-    if (ended !== group.events.length) {
-      throw new Error(`the sink accounted for ${ended} of ${group.events.length} events`);
+  async #deliver({ group, ticket, prepared }: Delivery): Promise<void> {
+    const { items, filtered } = prepared;
+    let storedWithData = false;
+    if (group.events.length > 0) {
+      if (filtered > 0) this.#options.progress.acknowledged({ delivered: 0, filtered }, 0);
+      if (this.#lanes !== undefined) await this.#lanes.deliver(items);
+      else storedWithData = await this.#writeInOrder(items, group.position);
+      this.#writing.delete(ticket);
+      this.#budget.release(group.bytes);
     }
-    progress.acknowledged(result, rejected);
+    if (this.#tracker.acknowledge(ticket)) this.#floorMoved(group, storedWithData);
+  }
+
+  /** True when the sink has stored the position together with the data. */
+  async #writeInOrder(items: readonly Prepared[], position: Position): Promise<boolean> {
+    const written = await this.#writer.write(items, this.#checkpoint(position));
+    return written && this.#parts.sink.checkpoints !== undefined;
+  }
+
+  #floorMoved(group: Group, storedWithData: boolean): void {
+    const floor = this.#tracker.floor as Position;
+    this.#options.progress.floor = floor;
+    if (group.events.length > 0) this.#options.progress.floorSteps += 1;
+    this.#parts.source.acknowledged?.(floor);
+    // A sink that keeps checkpoints has stored this group's own position; anything beyond it is a later heartbeat's.
+    if (storedWithData && floor === group.position) this.#storedWithData(floor);
+    else this.#checkpointer.advance(floor, (group.events.length > 0 && !storedWithData) || this.#isNewState(floor));
   }
 
   #checkpoint(position: Position): Checkpoint {
@@ -276,38 +302,6 @@ class Attempt implements RunningAttempt {
   /** After a clean drain the checkpoint equals the last acknowledgement. */
   async #saveFinal(): Promise<void> {
     if (this.#failure === undefined && !this.#options.abort.aborted) await this.#guard(this.#checkpointer.flush());
-  }
-
-  /** A sink that breaks while nothing is written ends the attempt too. */
-  async #watchSink(): Promise<void> {
-    const { broken } = this.#parts.sink;
-    if (broken === undefined) return;
-    const { promise: ended, resolve } = Promise.withResolvers<undefined>();
-    const end = () => resolve(undefined);
-    this.#signal.addEventListener('abort', end, { once: true });
-    if (this.#signal.aborted) end();
-    const error = await Promise.race([broken, ended]);
-    this.#signal.removeEventListener('abort', end);
-    if (error !== undefined) throw error;
-  }
-
-  async #watchWindow(): Promise<void> {
-    while (!this.#signal.aborted) {
-      this.#options.progress.window = await this.#window();
-      await delay(WINDOW_EVERY_MS, undefined, { signal: this.#signal });
-    }
-  }
-
-  /** A look that fails only hides a number: what matters fails where events are read, written or remembered. */
-  async #window(): Promise<SourceWindow | undefined> {
-    try {
-      return await this.#parts.source.window(this.#signal);
-    } catch (error) {
-      this.#signal.throwIfAborted();
-      const { code, message } = asSluiceError(error);
-      this.#options.logger.debug({ code, reason: message }, 'the window of the source is not known');
-      return undefined;
-    }
   }
 
   #inFlight() {

@@ -17,14 +17,17 @@ export interface Group {
  */
 export class Batcher {
   readonly #limits: Pick<SinkLimits, 'records' | 'bytes'>;
+  readonly #documentOf: ((event: ChangeEvent) => string | undefined) | undefined;
   #batches: SourceBatch[] = [];
   /** Index of the first event of the first batch that has not been taken. */
   #offset = 0;
   #closed = false;
   readonly #changed = new Wakeup();
 
-  constructor(limits: Pick<SinkLimits, 'records' | 'bytes'>) {
+  /** With `documentOf`, no group holds two events of one document. */
+  constructor(limits: Pick<SinkLimits, 'records' | 'bytes'>, documentOf?: (event: ChangeEvent) => string | undefined) {
     this.#limits = limits;
+    this.#documentOf = documentOf;
   }
 
   /** The oldest event that has not been taken. */
@@ -62,19 +65,22 @@ export class Batcher {
     let bytes = 0;
     let position: Position | undefined;
     let used = 0;
+    const documents = new Set<string>();
     for (const batch of this.#batches) {
       const first = this.#offset;
       for (let index = first; index < batch.events.length; index++) {
         const event = batch.events[index] as ChangeEvent;
         const { size } = event;
+        const document = this.#documentOf?.(event);
         const full = events.length >= this.#limits.records || bytes + size > this.#limits.bytes;
-        if (full && events.length > 0) {
+        if ((full || (document !== undefined && documents.has(document))) && events.length > 0) {
           this.#batches = this.#batches.slice(used);
           this.#offset = index;
           return { events, bytes, position: index === first ? (position as Position) : behind(batch, index - 1) };
         }
         events.push(event);
         bytes += size;
+        if (document !== undefined) documents.add(document);
       }
       position = batch.position;
       used += 1;

@@ -1,20 +1,28 @@
-import { clusterTimeOf, formatNamespace } from '../core/change-event.ts';
+import { createHash } from 'node:crypto';
+import { type ChangeEvent, clusterTimeOf, formatNamespace } from '../core/change-event.ts';
 import type { PartitionId } from '../core/checkpoint.ts';
 import type { DeadLetter, DeadLetterStore } from '../core/dead-letter.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Rejection } from '../core/sink.ts';
 
-/** Who is dead-lettering, and how it shows a document key to people. */
+/** Code of an event that is only put away because an earlier one of its document was. */
+export const PARKED = 'dead-letter.parked';
+
+const KEY_HASH_CHARACTERS = 32;
+
+/** Who is dead-lettering, and what it knows of document keys. */
 export interface DeadLetterContext {
   readonly pipeline: string;
   readonly partition: PartitionId;
   /** The document key as readable text; must not throw for damaged events. */
   describeKey(rejection: Rejection): string;
+  /** Equal for all events with the same document key; undefined when there is none or it cannot be read. */
+  orderingKey(event: ChangeEvent): string | undefined;
 }
 
-/** The entry for a rejection, as first tried now. */
+/** The entry for a rejection, as first tried now: of the event as the source gave it, so that it can go the whole way again. */
 export function toDeadLetter(rejection: Rejection, context: DeadLetterContext): DeadLetter {
-  const { event } = rejection.envelope;
+  const { event, original = event } = rejection.envelope;
   return {
     id: event.id,
     pipeline: context.pipeline,
@@ -22,14 +30,23 @@ export function toDeadLetter(rejection: Rejection, context: DeadLetterContext): 
     namespace: formatNamespace(event.namespace),
     op: event.op,
     key: context.describeKey(rejection),
+    orderingKey: documentOf(event, context),
     clusterTime: clusterTimeOf(event),
     code: rejection.error.code,
     reason: rejection.error.message,
     attempts: 1,
     failedAtMs: Date.now(),
-    raw: event.raw,
-    rawBytes: event.raw.byteLength,
+    raw: original.raw,
+    rawBytes: original.raw.byteLength,
   };
+}
+
+/** Stands for one document: a hash of its namespace at the source and its key. */
+export function documentOf(event: ChangeEvent, context: Pick<DeadLetterContext, 'orderingKey'>): string | undefined {
+  const key = context.orderingKey(event);
+  if (key === undefined) return undefined;
+  const hash = createHash('sha256').update(formatNamespace(event.namespace)).update('\0').update(key);
+  return hash.digest('hex').slice(0, KEY_HASH_CHARACTERS);
 }
 
 /** Puts rejections away; without a store the first one stops the pipeline, because skipping it would lose it. */
@@ -53,4 +70,13 @@ export async function putRejections(
       cause: first.error,
     },
   );
+}
+
+/** Why an event is put away that nothing is wrong with. */
+export function parkedBehind(): SluiceError {
+  return new SluiceError('an earlier change of the same document is a dead letter', {
+    kind: 'rejected',
+    code: PARKED,
+    hint: 'Mend what is wrong with the first one, then `sluice dlq replay` delivers all of them in order.',
+  });
 }

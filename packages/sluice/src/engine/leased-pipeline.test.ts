@@ -6,7 +6,7 @@ import { SluiceError } from '../core/failure.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import { noTelemetry } from '../core/telemetry.ts';
 import { contractFormat } from '../testing/contracts/sink.ts';
-import { testEvent, testPosition } from '../testing/events.ts';
+import { orderingKey, testEvent, testPosition } from '../testing/events.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { type MemoryRecord, type MemorySinkOptions, memorySink } from '../testing/memory-sink.ts';
 import { memorySource } from '../testing/memory-source.ts';
@@ -86,6 +86,7 @@ function start(name: string, options: InstanceOptions = {}) {
       return { ...sink, [Symbol.asyncDispose]: async () => note('closes') };
     },
     openCheckpoints: async () => memoryCheckpointStore(place, () => note('saves')),
+    orderingKey,
     describeKey: () => 'key',
     check: options.check,
   };

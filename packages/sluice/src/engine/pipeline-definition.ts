@@ -1,8 +1,10 @@
+import type { ChangeEvent } from '../core/change-event.ts';
 import type { CheckpointStore, PartitionId } from '../core/checkpoint.ts';
 import type { Finding } from '../core/connector.ts';
 import type { DeadLetterStore } from '../core/dead-letter.ts';
 import type { Rejection, Sink } from '../core/sink.ts';
 import type { Source } from '../core/source.ts';
+import type { Transform } from '../core/transform.ts';
 import type { BackoffSettings } from './backoff.ts';
 import type { LeaseSettings } from './ownership.ts';
 
@@ -34,11 +36,19 @@ export interface PipelineDefinition {
   readonly lease?: LeaseSettings | undefined;
   openSource(signal: AbortSignal): Promise<Source>;
   openSink(signal: AbortSignal): Promise<Sink>;
-  /** Absent when the sink keeps checkpoints itself. */
+  /** The steps between source and sink, in their order; disposed after the attempt. */
+  readonly openTransforms?: ((signal: AbortSignal) => Promise<readonly Transform[]>) | undefined;
+  /** Lanes over which a sink that can write different keys at the same time is fed; its own choice when left out. */
+  readonly concurrency?: number | undefined;
+  /** Whether later changes of a document go on after one of it became a dead letter (default), or wait behind it. */
+  readonly onDeadLetter?: 'continue' | 'park' | undefined;
+  /** Absent when the sink or the source keeps checkpoints itself. */
   readonly openCheckpoints?: ((signal: AbortSignal) => Promise<CheckpointStore>) | undefined;
   readonly openDeadLetters?: ((signal: AbortSignal) => Promise<DeadLetterStore>) | undefined;
   /** Looks at the systems behind the parts; a process that waits for the lease does it once. */
   readonly check?: ((signal: AbortSignal) => Promise<readonly Finding[]>) | undefined;
+  /** Equal for all events with the same document key; undefined when there is none or it cannot be read. Never throws. */
+  orderingKey(event: ChangeEvent): string | undefined;
   /** The document key of a rejected event as readable text; must not throw. */
   describeKey(rejection: Rejection): string;
 }

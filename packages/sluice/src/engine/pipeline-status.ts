@@ -40,6 +40,8 @@ export function pipelineStatus(
     stalled: progress.stalled(nowMs, settings.stallAfterMs),
     windowSeconds: window && window.newest.t - window.oldest.t,
     gap: progress.gap,
+    sourceOffsets: progress.offsets.source,
+    sinkOffsets: progress.offsets.sink,
   };
 }
 

@@ -10,7 +10,7 @@ import type { Source } from '../core/source.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { noTelemetry } from '../core/telemetry.ts';
 import { contractFormat } from '../testing/contracts/sink.ts';
-import { testEvent, testPosition } from '../testing/events.ts';
+import { orderingKey, testEvent, testPosition } from '../testing/events.ts';
 import { type MemoryRecord, type MemorySinkOptions, memorySink } from '../testing/memory-sink.ts';
 import { type MemorySourceOptions, memorySource } from '../testing/memory-source.ts';
 import { checkpointPlace, memoryCheckpointStore, memoryDeadLetters } from '../testing/memory-stores.ts';
@@ -78,6 +78,7 @@ function bench(options: BenchOptions = {}): Bench {
     openSink: async () => memorySink(records, contractFormat, options.sink),
     openCheckpoints: async () => memoryCheckpointStore(place, options.beforeSave),
     ...(options.deadLetters === false ? {} : { openDeadLetters: async () => memoryDeadLetters(letters) }),
+    orderingKey,
     describeKey: () => 'key',
   };
   const pipeline = createPipeline(definition, { logger: silentLogger, telemetry: noTelemetry });

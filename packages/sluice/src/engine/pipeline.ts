@@ -103,10 +103,10 @@ class SupervisedPipeline implements Pipeline {
 
   async #runAttempts(signals: PipelineSignals): Promise<'stopped' | 'failed'> {
     while (!signals.stop.aborted && !signals.abort.aborted) {
-      const before = this.#progress.acknowledgedEvents;
+      const before = this.#progress.floorSteps;
       const end = await this.#attempt(signals);
       if (end === 'done') break;
-      if (this.#progress.acknowledgedEvents > before || this.#ranLong()) this.#retries = 0;
+      if (this.#progress.floorSteps > before || this.#ranLong()) this.#retries = 0;
       if (end === 'lost') continue;
       this.#failed(end);
       if (!this.#isRetried(end)) return 'failed';

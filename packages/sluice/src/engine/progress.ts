@@ -3,9 +3,9 @@ import type { Epoch } from '../core/checkpoint.ts';
 import type { ClusterTime } from '../core/cluster-time.ts';
 import type { Position } from '../core/position.ts';
 import { RateMeter } from '../core/rate-meter.ts';
-import type { WriteResult } from '../core/sink.ts';
+import type { Sink, WriteResult } from '../core/sink.ts';
 import type { SnapshotStatus } from '../core/snapshot.ts';
-import type { Source, SourceBatch, SourceGap, SourceWindow } from '../core/source.ts';
+import type { PartOffset, Source, SourceBatch, SourceGap, SourceWindow } from '../core/source.ts';
 import type { EventCounts } from '../core/status.ts';
 
 /** Without a reply for this long the source counts as silent, and lag grows with the silence (ms). */
@@ -36,12 +36,16 @@ export class Progress {
   #caughtUp = false;
   #inFlight: (() => InFlightView) | undefined;
   #source: Source | undefined;
+  #sink: Sink | undefined;
+  #offsets: { readonly source: readonly PartOffset[]; readonly sink: readonly PartOffset[] } = { source: [], sink: [] };
   #snapshot: SnapshotStatus | undefined;
   #gap: SourceGap | undefined;
 
   epoch: Epoch | undefined;
   /** The acknowledged floor, kept over attempts; with the epoch it was reached in. */
   floor: Position | undefined;
+  /** Grows whenever the floor has passed events; tells an attempt that got somewhere from one that did not. */
+  floorSteps = 0;
   checkpoint: ClusterTime | undefined;
   checkpointAtMs: number | undefined;
   window: SourceWindow | undefined;
@@ -59,11 +63,6 @@ export class Progress {
   /** Events read and not ended. */
   get outstanding(): number {
     return this.#read - this.#delivered - this.#filtered - this.#deadLettered;
-  }
-
-  /** A number that grows whenever something was acknowledged; tells an attempt that got somewhere from one that did not. */
-  get acknowledgedEvents(): number {
-    return this.#read - this.outstanding;
   }
 
   get lastEventAtMs(): number | undefined {
@@ -88,6 +87,12 @@ export class Progress {
     return this.#source?.gap ?? this.#gap;
   }
 
+  /** Where the source and the sink stand in their brokers; where the last attempt stood while none runs. */
+  get offsets(): { readonly source: readonly PartOffset[]; readonly sink: readonly PartOffset[] } {
+    if (this.#source === undefined) return this.#offsets;
+    return { source: this.#source.offsets?.() ?? [], sink: this.#sink?.offsets?.() ?? [] };
+  }
+
   eventsPerSecond(nowMs: number): number {
     return this.#rate.perSecond(nowMs);
   }
@@ -98,8 +103,9 @@ export class Progress {
     this.epoch = epoch;
   }
 
-  attemptStarted(source: Source, inFlight: () => InFlightView): void {
+  attemptStarted(source: Source, sink: Sink, inFlight: () => InFlightView): void {
     this.#source = source;
+    this.#sink = sink;
     this.#inFlight = inFlight;
     this.#lastReplyAtMs = Date.now();
     this.#waitingSinceMs = undefined;
@@ -108,7 +114,9 @@ export class Progress {
   attemptEnded(): void {
     this.#snapshot = this.snapshot(Date.now());
     this.#gap = this.gap;
+    this.#offsets = this.offsets;
     this.#source = undefined;
+    this.#sink = undefined;
     this.#inFlight = undefined;
     const givenBack = this.outstanding;
     this.#read -= givenBack;

@@ -2,7 +2,7 @@ import type { Known } from './ledger.ts';
 
 const NO_WORKER: Known = ['not-needed', 'there is no worker'];
 const RETRIES: Known = ['not-needed', 'failures of the environment are retried for ever'];
-const TRANSFORM: Known = ['not-supported', 'transforms do not exist yet: records come without it'];
+const TRANSFORM: Known = ['not-supported', 'a Java class: see `transforms` for what a pipeline can do with records'];
 const PRODUCER: Known = ['not-needed', 'the sink tunes itself; it always waits for all in-sync replicas'];
 const LOGGED: Known = ['not-needed', 'failures are always logged'];
 

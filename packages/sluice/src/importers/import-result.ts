@@ -25,8 +25,8 @@ export interface ImportVariable {
 
 /** A configuration of another tool as one of ours. */
 export interface ImportResult {
-  /** Commented, valid once the variables are set; undefined when nothing of the input can run here. */
-  readonly yaml: string | undefined;
+  /** Commented, valid once the variables are set. */
+  readonly yaml: string;
   /** Every option of the input, in its order. */
   readonly report: readonly ImportEntry[];
   readonly pipelines: readonly string[];

@@ -2,7 +2,7 @@ import { SluiceError } from '../core/failure.ts';
 import type { Ledger, Options } from './ledger.ts';
 import type { Vault } from './vault.ts';
 
-/** The part of a Kafka sink that says how to reach the brokers. */
+/** The part of a Kafka sink or source that says how to reach the brokers. */
 export interface KafkaCluster {
   readonly brokers: readonly string[];
   readonly tls: unknown;
@@ -16,28 +16,34 @@ const MECHANISMS: Readonly<Record<string, string>> = {
   'SCRAM-SHA-256': 'scram-sha-256',
   'SCRAM-SHA-512': 'scram-sha-512',
 };
-const AS_PEM = 'Java key stores cannot be read: export PEM files and set sink.kafka.tls';
+const AS_PEM = 'Java key stores cannot be read: export PEM files and set tls';
 
-/** Where client settings stand, the strongest first: in the connector, in the worker for producers, in the worker. */
+/** Where client settings stand, the strongest first: in the connector, in the worker for its client, in the worker. */
 interface Place {
   readonly ledger: Ledger;
   readonly prefix: string;
 }
 
-/** Reads how to reach Kafka from a worker's settings and a connector's overrides; `brokers` wins over both. */
-export function kafkaCluster(
-  connector: Ledger,
-  worker: Ledger | undefined,
-  vault: Vault,
-  brokers: readonly string[],
-): KafkaCluster {
-  const places: Place[] = [{ ledger: connector, prefix: 'producer.override.' }];
-  if (worker !== undefined) places.push({ ledger: worker, prefix: 'producer.' }, { ledger: worker, prefix: '' });
-  const reader = new ClientSettings(places);
-  const found = reader.take('bootstrap.servers', 'sink.kafka.brokers');
+/** What is asked, and where the answer goes. */
+export interface KafkaQuestion {
+  readonly connector: Ledger;
+  readonly worker: Ledger | undefined;
+  readonly vault: Vault;
+  /** They win over what the files say. */
+  readonly brokers: readonly string[];
+  /** The client of the connector: a producer for a source connector, a consumer for a sink connector. */
+  readonly client: 'producer' | 'consumer';
+}
+
+/** Reads how to reach Kafka from a worker's settings and a connector's overrides. */
+export function kafkaCluster({ connector, worker, vault, brokers, client }: KafkaQuestion): KafkaCluster {
+  const places: Place[] = [{ ledger: connector, prefix: `${client}.override.` }];
+  if (worker !== undefined) places.push({ ledger: worker, prefix: `${client}.` }, { ledger: worker, prefix: '' });
+  const reader = new ClientSettings(places, client === 'producer' ? 'sink.kafka' : 'source.kafka');
+  const found = reader.take('bootstrap.servers', 'brokers');
   const list = brokers.length > 0 ? brokers : (found ?? '').split(',').map((broker) => broker.trim());
   if (list.every((broker) => broker === '')) throw noBrokers();
-  const protocol = (reader.take('security.protocol', 'sink.kafka.tls, sink.kafka.sasl') ?? 'PLAINTEXT').toUpperCase();
+  const protocol = (reader.take('security.protocol', 'tls, sasl') ?? 'PLAINTEXT').toUpperCase();
   return {
     brokers: list.filter((broker) => broker !== ''),
     tls: protocol.endsWith('SSL') ? tls(reader, vault) : undefined,
@@ -48,16 +54,23 @@ export function kafkaCluster(
 
 /** Client settings over their places. */
 class ClientSettings {
+  /** The section that they go to. */
+  readonly section: string;
   readonly #places: readonly Place[];
 
-  constructor(places: readonly Place[]) {
+  constructor(places: readonly Place[], section: string) {
     this.#places = places;
+    this.section = section;
   }
 
   /** The value in the strongest place, noted as mapped in all of them. */
   take(name: string, to: string): string | undefined {
     const value = this.get(name);
-    for (const { ledger, prefix } of this.#places) ledger.mapped(`${prefix}${name}`, to);
+    const path = to
+      .split(', ')
+      .map((key) => `${this.section}.${key}`)
+      .join(', ');
+    for (const { ledger, prefix } of this.#places) ledger.mapped(`${prefix}${name}`, path);
     return value;
   }
 
@@ -77,7 +90,7 @@ class ClientSettings {
 function compression(reader: ClientSettings): string | undefined {
   const type = reader.get('compression.type')?.toLowerCase();
   if (type === undefined || !COMPRESSIONS.includes(type)) return undefined;
-  reader.take('compression.type', 'sink.kafka.compression');
+  reader.take('compression.type', 'compression');
   return type;
 }
 
@@ -85,15 +98,15 @@ function tls(reader: ClientSettings, vault: Vault): unknown {
   const files: Record<string, unknown> = {};
   const isPem = (store: string) => reader.get(`ssl.${store}.type`)?.toUpperCase() === 'PEM';
   if (isPem('truststore')) {
-    reader.take('ssl.truststore.type', 'sink.kafka.tls');
-    files['ca'] = reader.take('ssl.truststore.location', 'sink.kafka.tls.ca');
+    reader.take('ssl.truststore.type', 'tls');
+    files['ca'] = reader.take('ssl.truststore.location', 'tls.ca');
   }
   if (isPem('keystore')) {
-    reader.take('ssl.keystore.type', 'sink.kafka.tls');
-    const file = reader.take('ssl.keystore.location', 'sink.kafka.tls.cert, sink.kafka.tls.key');
+    reader.take('ssl.keystore.type', 'tls');
+    const file = reader.take('ssl.keystore.location', 'tls.cert, tls.key');
     files['cert'] = file;
     files['key'] = file;
-    const passphrase = reader.take('ssl.key.password', 'sink.kafka.tls.keyPassphrase');
+    const passphrase = reader.take('ssl.key.password', 'tls.keyPassphrase');
     if (passphrase !== undefined) {
       files['keyPassphrase'] = vault.keep('KAFKA_KEY_PASSPHRASE', 'passphrase of the TLS key for Kafka', passphrase);
     }
@@ -110,12 +123,12 @@ function sasl(reader: ClientSettings, vault: Vault): unknown {
   const wanted = reader.get('sasl.mechanism')?.toUpperCase() ?? '';
   const mechanism = MECHANISMS[wanted];
   if (mechanism === undefined) {
-    reader.refuse('sasl.mechanism', 'this login is not translated: set sink.kafka.sasl by hand');
-    reader.refuse('sasl.jaas.config', 'this login is not translated: set sink.kafka.sasl by hand');
+    reader.refuse('sasl.mechanism', `this login is not translated: set ${reader.section}.sasl by hand`);
+    reader.refuse('sasl.jaas.config', `this login is not translated: set ${reader.section}.sasl by hand`);
     return undefined;
   }
-  reader.take('sasl.mechanism', 'sink.kafka.sasl.mechanism');
-  const jaas = reader.take('sasl.jaas.config', 'sink.kafka.sasl') ?? '';
+  reader.take('sasl.mechanism', 'sasl.mechanism');
+  const jaas = reader.take('sasl.jaas.config', 'sasl') ?? '';
   const [username, password] = ['username', 'password'].map((key) => quoted(jaas, key));
   const meaning = 'password of the Kafka user';
   return {

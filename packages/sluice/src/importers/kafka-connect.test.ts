@@ -210,10 +210,48 @@ test('starting points', () => {
   }
 });
 
-test('a MongoDB sink connector has nothing that could do its work', () => {
-  const result = importConnector({ 'connector.class': 'com.mongodb.kafka.connect.MongoSinkConnector', topics: 'a' });
-  assert.equal(result.yaml, undefined);
-  assert.ok(result.report.every(({ outcome }) => outcome === 'not-supported'));
+const SINK = 'com.mongodb.kafka.connect.MongoSinkConnector';
+
+test('a MongoDB sink connector becomes a worker that goes on behind it', () => {
+  const config = {
+    'connector.class': SINK,
+    'connection.uri': `mongodb://app:${CANARY}@target:27017`,
+    topics: 'shop.orders, shop.users',
+    database: 'copy',
+    'change.data.capture.handler': 'com.mongodb.kafka.connect.sink.cdc.debezium.mongodb.MongoDbHandler',
+    'max.batch.size': '500',
+    'errors.tolerance': 'all',
+    'errors.deadletterqueue.topic.name': 'dead',
+    'consumer.override.security.protocol': 'SSL',
+  };
+  const result = importConnector(config);
+  const { source, sink, deadLetter } = first(result);
+  assert.equal(source.name, 'kafka');
+  const { brokers, topics, group } = source.config;
+  assert.deepEqual([brokers, topics, group], [['localhost:9092'], ['shop.orders', 'shop.users'], 'connect-orders']);
+  assert.equal(source.format?.name, 'debezium');
+  assert.deepEqual([sink.name, sink.config['database'], sink.config['batchRecords']], ['mongodb', 'copy', 500]);
+  assert.deepEqual([deadLetter?.name, deadLetter?.config['topic']], ['kafka', 'dead']);
+  assert.equal(result.report.filter(({ outcome }) => outcome === 'not-supported').length, 0);
+  assert.ok(!`${result.yaml}${JSON.stringify(result.report)}`.includes(CANARY));
+});
+
+test('renamed and left-out fields of a MongoDB sink connector are transforms', () => {
+  const chain = ['DocumentIdAdder', 'BlockListValueProjector', 'field.renaming.RenameByMapping'];
+  const config = {
+    'connector.class': SINK,
+    'topics.regex': 'shop[.].*',
+    'post.processor.chain': chain.map((name) => `com.mongodb.kafka.connect.sink.processor.${name}`).join(','),
+    'value.projection.type': 'blocklist',
+    'value.projection.list': 'age,address.street',
+    'field.renamer.mapping': '[{"oldName": "value.address.zip", "newName": "postcode"}]',
+    'writemodel.strategy': 'com.mongodb.kafka.connect.sink.writemodel.strategy.UpdateOneTimestampsStrategy',
+  };
+  const result = importConnector(config);
+  assert.deepEqual(first(result).source.config['topics'], ['/^(?:shop[.].*)$/']);
+  assert.match(result.yaml ?? '', /\$unset:\n +- after.age\n +- after.address.street/);
+  assert.match(result.yaml ?? '', /after.address.zip: after.address.postcode/);
+  assert.deepEqual(outcomeOf(result, 'writemodel.strategy'), 'not-supported');
 });
 
 test('files that cannot be imported', () => {

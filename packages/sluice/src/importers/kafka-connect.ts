@@ -5,7 +5,7 @@ import type { ImportEntry, ImportResult, ImportTarget } from './import-result.ts
 import { kafkaCluster } from './kafka-cluster.ts';
 import { createTopicsOf, deliveryOf, kafkaSink } from './kafka-sink.ts';
 import { Ledger } from './ledger.ts';
-import { noteMongoSink } from './mongo-sink.ts';
+import { mongoSinkPipeline, READING_PREFIXES } from './mongo-sink.ts';
 import { importMongoSource } from './mongo-source.ts';
 import { pipelineName, uniqueNames } from './pipeline-name.ts';
 import { type ConnectorFile, readConnectorFile, readProperties } from './read-options.ts';
@@ -35,7 +35,7 @@ export function importKafkaConnect(text: string, surroundings: KafkaConnectSurro
   const file = readConnectorFile(text);
   const connector = new Ledger(file.options);
   const className = connector.text('connector.class')?.split('.').at(-1);
-  if (className === 'MongoSinkConnector') return importMongoSink(connector);
+  if (className === 'MongoSinkConnector') return importMongoSink(file.name, connector, surroundings);
   const read = SOURCES[className ?? ''];
   if (read === undefined) throw unknownConnector(connector.text('connector.class'));
   return build(file, connector, read, surroundings);
@@ -51,7 +51,7 @@ function build(
   const vault = new Vault();
   connector.mapped('name', 'pipelines', 'the name of the pipeline');
   const plan = read({ connector, worker, vault, target });
-  const cluster = kafkaCluster(connector, worker, vault, brokers);
+  const cluster = kafkaCluster({ connector, worker, vault, brokers, client: 'producer' });
   const createTopics = createTopicsOf(connector, worker);
   const delivery = deliveryOf(worker);
   const names = uniqueNames(plan.routes.map(() => pipelineName(name ?? 'connector')));
@@ -89,9 +89,25 @@ function notesFor(name: string): readonly YamlNote[] {
   ];
 }
 
-function importMongoSink(connector: Ledger): ImportResult {
-  noteMongoSink(connector);
-  return { yaml: undefined, report: connector.report(), pipelines: [], variables: [], secrets: {} };
+function importMongoSink(
+  name: string | undefined,
+  connector: Ledger,
+  { brokers = [], worker: workerText }: KafkaConnectSurroundings,
+): ImportResult {
+  const worker = workerText === undefined ? undefined : new Ledger(readProperties(workerText));
+  const vault = new Vault();
+  connector.mapped('name', 'pipelines, source.kafka.group', 'the name of the pipeline, and part of its consumer group');
+  const cluster = kafkaCluster({ connector, worker, vault, brokers, client: 'consumer' });
+  const pipeline = mongoSinkPipeline({ name, connector, worker, vault, cluster });
+  connector.noteKnown(CONNECT_OPTIONS, { ...READING_PREFIXES, ...CONNECT_PREFIXES });
+  worker?.noteKnown({}, WORKER_PREFIXES);
+  const names = [pipelineName(name ?? 'connector')];
+  const { variables, secrets } = vault;
+  const origin = `the connector ${name ?? '(without a name)'} of Kafka Connect`;
+  const group = ['pipelines', names[0] as string, 'source', 'kafka', 'group'];
+  const notes = [{ path: group, text: 'The group of the connector: stop it first, and this goes on behind it.' }];
+  const yaml = writeYaml({ origin, variables, pipelines: { [names[0] as string]: pipeline }, notes });
+  return { yaml, report: [...connector.report(), ...workerReport(worker)], pipelines: names, variables, secrets };
 }
 
 function unknownConnector(className: string | undefined): SluiceError {
@@ -99,6 +115,8 @@ function unknownConnector(className: string | undefined): SluiceError {
   return new SluiceError(what, {
     kind: 'config',
     code: 'import.unknown-connector',
-    hint: 'Known are com.mongodb.kafka.connect.MongoSourceConnector and io.debezium.connector.mongodb.MongoDbConnector.',
+    hint:
+      'Known are com.mongodb.kafka.connect.MongoSourceConnector, com.mongodb.kafka.connect.MongoSinkConnector and ' +
+      'io.debezium.connector.mongodb.MongoDbConnector.',
   });
 }

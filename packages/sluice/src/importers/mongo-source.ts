@@ -143,7 +143,7 @@ function checkOutput({ connector, worker }: SourceInput, kind: 'key' | 'value'):
 }
 
 /** `errors.tolerance: all` drops events or sends them to a topic; here they are always kept. */
-function errorsOf(connector: Ledger): unknown {
+export function errorsOf(connector: Ledger): unknown {
   const read = (option: string) => connector.text(`mongo.${option}`) ?? connector.text(option);
   const tolerance = read('errors.tolerance') ?? 'none';
   const topic = read('errors.deadletterqueue.topic.name');

@@ -10,6 +10,7 @@ import { carriesToken, isLocalHostHeader } from './access.ts';
 import { refuse, withPipeline } from './answers.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { ownership, pipelineReadiness } from './readiness.ts';
+import { addSchemaRoutes, type SchemaControl } from './schema-routes.ts';
 import { addSnapshotRoutes, type SnapshotControl } from './snapshot-routes.ts';
 
 /** The answer to `/healthz`. */
@@ -30,6 +31,8 @@ export interface HttpOptions {
   readonly health?: ((statuses: readonly PipelineStatus[], nowMs: number) => HealthReport) | undefined;
   /** Carries out commands to the snapshots of the pipelines. */
   readonly control: SnapshotControl;
+  /** What the pipelines have learned of the schemas; absent where none does. */
+  readonly schemas?: SchemaControl | undefined;
   readonly metrics: MetricsRegistry;
   readonly logger: Logger;
 }
@@ -119,6 +122,7 @@ export function createApp(options: HttpOptions): Hono {
     }),
   );
   addSnapshotRoutes(app, options);
+  addSchemaRoutes(app, options);
   app.notFound((c) => refuse(c, { status: 404, code: 'http.not-found', message: `there is no ${c.req.path}` }));
   app.onError((error, c) => {
     options.logger.error({ error: error.message, path: c.req.path }, 'http request failed');

@@ -40,7 +40,7 @@ export interface MetricDescription {
   readonly labels: readonly string[];
 }
 
-/** Makes a registry of its own; nothing global is touched. Labels are bounded: pipeline, state, code. */
+/** Makes a registry of its own; nothing global is touched. Labels are bounded: pipeline, state, code, kind, and the collections whose schema is learned. */
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
   return createIn(new Registry(), options);
 }
@@ -104,6 +104,12 @@ function reportedMetrics(registry: Registry) {
     }),
     failures: counter('sluice_failures_total', 'Failed attempts by error code.'),
     deadLetters: counter('sluice_dead_letters_total', 'Dead-lettered events by error code.'),
+    schemaChanges: new Counter({
+      name: 'sluice_schema_changes_total',
+      help: 'Changes of the schema after a collection was learned, by kind: field-added, type-added, collection-added.',
+      labelNames: ['pipeline', 'collection', 'kind'] as const,
+      registers,
+    }),
   };
 }
 
@@ -125,6 +131,7 @@ function telemetry(metrics: ReturnType<typeof reportedMetrics>, pipeline: string
     latency: (seconds) => latency.observe(seconds),
     failure: (code) => metrics.failures.inc({ pipeline, code }),
     deadLetter: (code) => metrics.deadLetters.inc({ pipeline, code }),
+    schemaChange: (collection, kind) => metrics.schemaChanges.inc({ pipeline, collection, kind }),
   };
 }
 

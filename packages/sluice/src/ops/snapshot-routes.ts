@@ -107,7 +107,7 @@ const STATUS: Readonly<Record<FailureKind, 409 | 500 | 503>> = {
 };
 
 /** A page of another site must not be able to send commands with the browser of someone who may. */
-function foreignRequest(c: Context): Response | undefined {
+export function foreignRequest(c: Context): Response | undefined {
   const origin = c.req.header('origin');
   if (origin !== undefined && !isOwnOrigin(origin, c.req.header('host'))) {
     const message = 'the request comes from a page of another site';

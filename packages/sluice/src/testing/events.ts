@@ -1,4 +1,5 @@
 import { BSON } from 'mongodb';
+import { OrderingKeys } from '../bson/ordering-key.ts';
 import type { BsonValue, ChangeEvent, Namespace, Operation } from '../core/change-event.ts';
 import type { Position } from '../core/position.ts';
 
@@ -50,6 +51,13 @@ export function testEvent(init: TestEventInit = {}): ChangeEvent {
     update: () => undefined,
     field: slice,
   };
+}
+
+const keys = new OrderingKeys();
+
+/** What a pipeline orders the events of a document by. */
+export function orderingKey(event: ChangeEvent): string | undefined {
+  return keys.of(event);
 }
 
 function sliceOf(raw: Uint8Array, name: string): BsonValue | undefined {

@@ -20,15 +20,19 @@ export interface MemorySinkOptions {
   readonly after?: (batch: readonly Envelope[]) => void | Promise<void>;
 }
 
-/** A sink that appends to an array: the reference for the sink contract. Writes of one sink happen in call order. */
+/**
+ * A sink that appends to an array: the reference for the sink contract. Writes of one sink happen in call order, unless it
+ * has lanes.
+ */
 export function memorySink(place: MemoryRecord[], format: Format, options: MemorySinkOptions = {}): Sink {
   let chain: Promise<unknown> = Promise.resolve();
-  const limits = { records: 100, bytes: 1_000_000, batchesInFlight: 1, ...options.limits };
+  const limits: SinkLimits = { records: 100, bytes: 1_000_000, batchesInFlight: 1, ...options.limits };
   return {
     limits,
     broken: options.broken?.(),
     write(batch, context) {
-      const write = chain.then(() => writeBatch(place, format, { batch, context, options }));
+      const work = () => writeBatch(place, format, { batch, context, options });
+      const write = limits.lanes === undefined ? chain.then(work) : work();
       chain = write;
       return write;
     },

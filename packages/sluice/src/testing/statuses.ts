@@ -31,6 +31,8 @@ export function testStatus(overrides: Partial<PipelineStatus> = {}): PipelineSta
     windowSeconds: 86_400,
     snapshot: undefined,
     gap: undefined,
+    sourceOffsets: [],
+    sinkOffsets: [],
     ...overrides,
   };
 }

@@ -62,6 +62,11 @@ export const fileDeadLetterConfig = z.strictObject({
   path: filePath().describe('File for the dead letters, one per line. It holds documents: protect it like the source.'),
 });
 
+/** Learned schemas in a directory. */
+export const fileSchemaConfig = z.strictObject({
+  path: filePath().describe('Directory for what is learned of the schema; it is made when it is missing.'),
+});
+
 /** The validated `file` sink settings. Times in ms, sizes in bytes. */
 export type FileSinkConfig = z.output<typeof fileSinkConfig>;
 
@@ -70,6 +75,9 @@ export type StdoutSinkConfig = z.output<typeof stdoutSinkConfig>;
 
 /** The validated settings of checkpoints in a directory. */
 export type FileCheckpointConfig = z.output<typeof fileCheckpointConfig>;
+
+/** The validated settings of learned schemas in a directory. */
+export type FileSchemaConfig = z.output<typeof fileSchemaConfig>;
 
 /** The validated settings of dead letters in a file. */
 export type FileDeadLetterConfig = z.output<typeof fileDeadLetterConfig>;

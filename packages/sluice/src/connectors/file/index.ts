@@ -7,6 +7,7 @@ import { openStdoutSink } from './stream-sink.ts';
 export { checkPlace } from './check.ts';
 export { openFileCheckpointStore } from './checkpoint-store.ts';
 export { openFileDeadLetters } from './dead-letters.ts';
+export { openFileSchemaStore } from './schema-store.ts';
 export { openStreamSink, type RenderEnvelope, STREAM_CLOSED, type StreamSinkOptions } from './stream-sink.ts';
 
 /** Newline-delimited JSON, or BSON, in files. */

@@ -9,6 +9,7 @@ import { sendInRounds } from './send-rounds.ts';
  */
 export function atLeastOnce(producer: BatchProducer): Delivery {
   return {
+    offsets: () => producer.written,
     async deliver(batches: readonly PackedBatch[], { context, repack, rejected }: DeliveryWrite) {
       const rejections = await sendInRounds(batches, { producer, repack, signal: context.signal });
       if (rejections.length > 0) await rejected(rejections);

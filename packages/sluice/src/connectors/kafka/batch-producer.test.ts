@@ -34,7 +34,7 @@ function producerAgainst(answer: Answer, options: { transactionalId?: string; re
     if (result instanceof Error) throw result;
     const responses = request.partitions.map(({ topic, partition }) => ({
       name: topic,
-      partitionResponses: [{ index: partition, errorCode: result, errorMessage: null }],
+      partitionResponses: [{ index: partition, errorCode: result, errorMessage: null, baseOffset: 100n }],
     }));
     return { responses };
   };
@@ -141,6 +141,17 @@ test('a refused batch leaves no trace in the sequence', async () => {
       [1, 4],
     ],
   );
+});
+
+test('it tells the offset behind the last acknowledged record of each partition', async () => {
+  const { producer } = producerAgainst((_, attempt) => (attempt === 2 ? TOO_LARGE : 0));
+  await producer.send([batch(0, 10), batch(2, 3)], signal);
+  await producer.send([batch(0, 5)], signal);
+  await producer.send([batch(2, 7)], signal);
+  assert.deepEqual(producer.written, [
+    { part: 't/0', offset: 105, end: undefined },
+    { part: 't/2', offset: 103, end: undefined },
+  ]);
 });
 
 test('errors that stay, and those that nobody may repeat, come out', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProtocolError } from '@platformatic/kafka';
 import type { SluiceError } from '../../core/failure.ts';
+import type { PartOffset } from '../../core/source.ts';
 import { classifyKafkaError, failureOf, type KafkaPhase } from './classify.ts';
 import type { KafkaClient } from './client.ts';
 import { errorFacts } from './error-facts.ts';
@@ -45,6 +46,7 @@ export class BatchProducer {
   readonly #transactionalId: string | null;
   readonly #phase: KafkaPhase;
   readonly #sequences = new Map<string, number>();
+  readonly #written = new Map<string, PartOffset>();
 
   constructor(
     client: KafkaClient,
@@ -82,6 +84,11 @@ export class BatchProducer {
     }
     for (const batch of batches) if (!refused.has(batch)) this.#advance(batch);
     return refused;
+  }
+
+  /** Behind the last acknowledged record of each partition. A record that was there already does not say where. */
+  get written(): readonly PartOffset[] {
+    return [...this.#written.values()];
   }
 
   #seal(batch: OutgoingBatch): void {
@@ -142,7 +149,11 @@ export class BatchProducer {
     );
     for (const batch of batches) {
       const answer = answers.get(keyOf(batch));
-      if (answer?.errorCode === 0) continue;
+      if (answer?.errorCode === 0) {
+        const part = `${batch.topic}/${batch.partition}`;
+        this.#written.set(part, { part, offset: Number(answer.baseOffset) + batch.count, end: undefined });
+        continue;
+      }
       const cause = new ProtocolError(answer?.errorCode ?? 'UNKNOWN_SERVER_ERROR', answer?.errorMessage ?? null);
       yield [batch, classifyKafkaError(cause, this.#phase)];
     }

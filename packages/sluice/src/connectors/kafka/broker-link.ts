@@ -32,7 +32,7 @@ export class BrokerLink {
   }
 
   /** The newest of the versions that the broker knows too. Throws a `config` error when there is none. */
-  api<T extends ApiCandidate>(candidates: readonly T[]): T {
+  api<T extends ApiCandidate>(candidates: readonly T[], oldestKafka = '2.4'): T {
     for (const api of candidates) {
       const offered = this.#versions.get(api.key);
       if (offered !== undefined && offered.minVersion <= api.version && api.version <= offered.maxVersion) return api;
@@ -40,7 +40,7 @@ export class BrokerLink {
     throw new SluiceError(`the broker does not offer request ${candidates[0]?.key} in a version that can be used`, {
       kind: 'config',
       code: 'kafka.unsupported-version',
-      hint: 'Apache Kafka 2.4 or newer is needed.',
+      hint: `Apache Kafka ${oldestKafka} or newer is needed.`,
     });
   }
 }

@@ -17,7 +17,7 @@ type Check = (signal: AbortSignal) => Promise<readonly Finding[]>;
 
 /** Looks at the brokers and topics the way a sink would use them. Writes nothing and creates nothing. */
 export function checkKafkaSink(config: KafkaSinkConfig, context: ConnectorContext): Promise<readonly Finding[]> {
-  return withClient(config, context, async (client, run) => {
+  return checkWithClient(config, context, async (client, run) => {
     const exactlyOnce = config.delivery === 'exactly-once';
     const topic = exampleTopic(config.topic);
     return [
@@ -35,7 +35,7 @@ export function checkKafkaDeadLetters(
   config: KafkaDeadLetterConfig,
   context: ConnectorContext,
 ): Promise<readonly Finding[]> {
-  return withClient(config, context, async (client, run) => {
+  return checkWithClient(config, context, async (client, run) => {
     const target = { client, topic: config.topic, policy: config.createTopics, check: 'kafka.dead-letter-topic' };
     return [
       ...(await run('kafka.producer', (signal) => checkProducer(client, signal))),
@@ -44,9 +44,11 @@ export function checkKafkaDeadLetters(
   });
 }
 
-type Run = (name: string, check: Check) => Promise<readonly Finding[]>;
+/** Runs one check within its time limit; what it throws becomes a finding of that name. */
+export type Run = (name: string, check: Check) => Promise<readonly Finding[]>;
 
-async function withClient(
+/** Connects and runs the checks; says first whether the cluster could be reached. */
+export async function checkWithClient(
   config: KafkaConnectionConfig,
   context: ConnectorContext,
   checks: (client: KafkaClient, run: Run) => Promise<readonly Finding[]>,

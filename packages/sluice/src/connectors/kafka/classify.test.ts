@@ -14,7 +14,17 @@ import {
 import { type FailureKind, SluiceError } from '../../core/failure.ts';
 import { classifyKafkaError, failureOf, type KafkaPhase } from './classify.ts';
 
-const PHASES: readonly KafkaPhase[] = ['connect', 'topics', 'produce', 'claim', 'transaction', 'commit', 'read'];
+const PHASES: readonly KafkaPhase[] = [
+  'connect',
+  'topics',
+  'produce',
+  'claim',
+  'transaction',
+  'commit',
+  'read',
+  'consume',
+  'group',
+];
 
 function verdict(error: unknown, phase: KafkaPhase = 'produce'): [FailureKind, string] {
   const { kind, code } = classifyKafkaError(error, phase);
@@ -57,6 +67,24 @@ test('protocol errors by what they mean for the pipeline', () => {
   ] as const) {
     assert.deepEqual(verdict(new ProtocolError(name)), [kind, code], name);
   }
+});
+
+test('for somebody who reads in a group, errors have a meaning of their own', () => {
+  for (const [name, kind, code] of [
+    ['FENCED_MEMBER_EPOCH', 'transient', 'kafka.membership-lost'],
+    ['UNKNOWN_MEMBER_ID', 'transient', 'kafka.membership-lost'],
+    ['STALE_MEMBER_EPOCH', 'transient', 'kafka.member-epoch'],
+    ['UNRELEASED_INSTANCE_ID', 'transient', 'kafka.instance-id-taken'],
+    ['FENCED_INSTANCE_ID', 'fenced', 'kafka.instance-id-taken'],
+    ['GROUP_ID_NOT_FOUND', 'config', 'kafka.group-type'],
+    ['GROUP_AUTHORIZATION_FAILED', 'transient', 'kafka.authorization'],
+    ['NOT_LEADER_OR_FOLLOWER', 'transient', 'kafka.not-available'],
+    ['UNSUPPORTED_VERSION', 'config', 'kafka.unsupported-version'],
+  ] as const) {
+    assert.deepEqual(verdict(new ProtocolError(name), 'group'), [kind, code], name);
+  }
+  assert.match(classifyKafkaError(new ProtocolError('UNSUPPORTED_VERSION'), 'group').hint ?? '', /Kafka 4\.0/);
+  assert.match(classifyKafkaError(new ProtocolError('TOPIC_AUTHORIZATION_FAILED'), 'consume').hint ?? '', /Read/);
 });
 
 test('a fenced producer has a successor only where it has a transactional id', () => {

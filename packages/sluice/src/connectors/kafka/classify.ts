@@ -1,22 +1,24 @@
-import { type FailureKind, isAbort, SluiceError } from '../../core/failure.ts';
+import { isAbort, SluiceError } from '../../core/failure.ts';
 import { errorFacts, type KafkaErrorFacts } from './error-facts.ts';
+import { FOR_READERS, NO_NEW_GROUPS } from './reader-verdicts.ts';
+import { authorization, type Verdict } from './verdict.ts';
 
 /**
  * What was being done when an error came up:
  * `connect` reaching the brokers · `topics` looking at or creating topics · `produce` writing without transactions ·
  * `claim` taking over a transactional id · `transaction` everything inside a transaction · `commit` ending it ·
- * `read` reading a topic of our own.
+ * `read` reading a topic of our own · `consume` reading a topic for a source · `group` everything about its group.
  */
-export type KafkaPhase = 'connect' | 'topics' | 'produce' | 'claim' | 'transaction' | 'commit' | 'read';
-
-interface Verdict {
-  readonly kind: FailureKind;
-  readonly code: string;
-  readonly what: string;
-  readonly hint?: string;
-  /** False: the broker's own words are left out, because they may tell about credentials. */
-  readonly quote?: boolean;
-}
+export type KafkaPhase =
+  | 'connect'
+  | 'topics'
+  | 'produce'
+  | 'claim'
+  | 'transaction'
+  | 'commit'
+  | 'read'
+  | 'consume'
+  | 'group';
 
 const AUTHENTICATION: Verdict = {
   kind: 'transient',
@@ -25,13 +27,6 @@ const AUTHENTICATION: Verdict = {
   hint: 'Check `sasl` (mechanism, user name, password or token). It is tried again, so a corrected login is taken up.',
   quote: false,
 };
-
-const authorization = (what: string, hint: string): Verdict => ({
-  kind: 'transient',
-  code: 'kafka.authorization',
-  what,
-  hint: `${hint} It is tried again, so a new permission is taken up.`,
-});
 
 const topicRefused = (what: string, hint: string): Verdict => ({
   kind: 'config',
@@ -191,7 +186,9 @@ export function classifyKafkaError(error: unknown, phase: KafkaPhase): SluiceErr
 }
 
 function byProtocol(facts: KafkaErrorFacts, phase: KafkaPhase): Verdict | undefined {
-  for (const [name, verdict] of Object.entries(BY_PROTOCOL_ERROR)) {
+  const reads = phase === 'group' || phase === 'consume';
+  const known = reads ? { ...BY_PROTOCOL_ERROR, ...FOR_READERS } : BY_PROTOCOL_ERROR;
+  for (const [name, verdict] of Object.entries(known)) {
     if (!facts.protocolErrors.includes(name)) continue;
     // Without a transactional id nobody can fence us: the broker has forgotten the producer.
     if (verdict === FENCED && phase === 'produce') return STATE_LOST;
@@ -203,7 +200,7 @@ function byProtocol(facts: KafkaErrorFacts, phase: KafkaPhase): Verdict | undefi
 
 function byConnection(facts: KafkaErrorFacts, phase: KafkaPhase): Verdict | undefined {
   if (facts.authentication) return AUTHENTICATION;
-  if (facts.unsupported) return UNSUPPORTED;
+  if (facts.unsupported) return phase === 'group' ? NO_NEW_GROUPS : UNSUPPORTED;
   if (facts.tlsWanted) {
     return {
       kind: 'config',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { z } from 'zod';
-import { kafkaDeadLetterConfig, kafkaSinkConfig } from './config.ts';
+import { kafkaDeadLetterConfig, kafkaSinkConfig, kafkaSourceConfig } from './config.ts';
 
 const brokers = ['localhost:9092'];
 
@@ -83,4 +83,38 @@ test('every setting is described, for editors and the reference', () => {
   walk(z.toJSONSchema(kafkaSinkConfig, { io: 'input' }) as object, '');
   walk(z.toJSONSchema(kafkaDeadLetterConfig, { io: 'input' }) as object, '');
   assert.deepEqual(undescribed, []);
+});
+
+test('a source takes topics, patterns and regular expressions, and has its defaults', () => {
+  const config = kafkaSourceConfig.parse({ brokers: ['b:9092'], topics: ['a', 'shop.*', '/^x/'] });
+  assert.deepEqual(config, {
+    brokers: ['b:9092'],
+    clientId: 'sluice',
+    tls: undefined,
+    requestTimeout: 30_000,
+    topics: ['a', 'shop.*', '/^x/'],
+    startAt: 'earliest',
+    fetchBytes: 8 * 1024 * 1024,
+    partitionBytes: 1024 * 1024,
+    readAheadBytes: 16 * 1024 * 1024,
+    maxAwaitTime: 1000,
+    rebalanceTimeout: 300_000,
+    topicRefresh: 30_000,
+  });
+});
+
+test('a source starts at a time with its zone', () => {
+  const settings = { brokers: ['b'], topics: ['a'] };
+  const { startAt } = kafkaSourceConfig.parse({ ...settings, startAt: { time: '2026-01-31T12:00:00+01:00' } });
+  assert.deepEqual(startAt, { time: Date.UTC(2026, 0, 31, 11) });
+  for (const wrong of ['first', { time: 'yesterday' }, { time: '2026-01-31T12:00:00' }]) {
+    assert.equal(kafkaSourceConfig.safeParse({ ...settings, startAt: wrong }).success, false);
+  }
+});
+
+test('a source without topics, or with what cannot be a topic, is refused with the place of the error', () => {
+  for (const topics of [[], ['a b'], ['/(/']]) {
+    const { error } = kafkaSourceConfig.safeParse({ brokers: ['b'], topics });
+    assert.equal(error?.issues[0]?.path[0], 'topics');
+  }
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath, secretString, wholeNumber } from '../../settings/scalars.ts';
+import { CHECKPOINT_TOPIC, DEAD_LETTER_TOPIC, topicPatternProblem } from './topic-pattern.ts';
 import { isTopicTemplate, LONGEST_TOPIC, TOPIC_NAME } from './topic-template.ts';
 
 const BROKER = /^(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?$/;
@@ -124,7 +125,7 @@ export const kafkaSinkConfig = z.strictObject({
       '`exactly-once`: each batch and its checkpoint in one transaction; readers use `isolation.level=read_committed`.',
     ),
   checkpointTopic: topicName
-    .default('sluice.checkpoints')
+    .default(CHECKPOINT_TOPIC)
     .describe('Compacted topic for checkpoints; `exactly-once` only.'),
   transactionalIdPrefix: z
     .string()
@@ -153,15 +154,76 @@ export const kafkaSinkConfig = z.strictObject({
     .describe('Headers of a record: operation, namespace, cluster time and event id.'),
 });
 
+const topicPattern = z
+  .string({ error: 'must be a topic, a pattern like "shop.*", or a regular expression like "/^shop[.]/"' })
+  .superRefine((text, context) => {
+    const problem = topicPatternProblem(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: `"${text}" ${problem}` });
+  });
+
+const groupName = z.string().min(1, 'must not be empty').max(249, 'must be at most 249 characters');
+
+const startTime = z.iso
+  .datetime({ offset: true, error: 'must be a time with its zone, such as "2026-01-31T12:00:00Z"' })
+  .transform((text) => Date.parse(text));
+
+/** The `kafka` source: a member of a consumer group. */
+export const kafkaSourceConfig = z
+  .strictObject({
+    ...connection,
+    topics: z
+      .array(topicPattern)
+      .min(1, 'must name at least one topic')
+      .describe(
+        'Topics to read: names, patterns with `*` and `?`, or regular expressions between slashes. Patterns never match topics that begin with `__`, `sluice.dead-letters` and `sluice.checkpoints`; topics that appear later are taken up.',
+      ),
+    group: groupName
+      .optional()
+      .describe('Consumer group; workers of one group share the partitions. Default: `sluice-<pipeline>`.'),
+    groupInstanceId: groupName
+      .optional()
+      .describe(
+        'Name of this worker that stays over restarts (static membership): its partitions wait for it for the session time-out. Unique in the group.',
+      ),
+    startAt: z
+      .union([z.enum(['earliest', 'latest']), z.strictObject({ time: startTime })], {
+        error: 'must be earliest, latest or { time: … }',
+      })
+      .default('earliest')
+      .describe('Where to begin in a partition that the group has no offset for.'),
+    fetchBytes: byteSize('8MiB', { min: '64KiB', max: '256MiB' }).describe(
+      'Most bytes in one answer of a broker; a larger record batch comes alone.',
+    ),
+    partitionBytes: byteSize('1MiB', { min: '16KiB', max: '256MiB' }).describe(
+      'Most bytes of one partition in one answer; a larger record batch comes alone.',
+    ),
+    readAheadBytes: byteSize('16MiB', { min: '64KiB', max: '1GiB' }).describe(
+      'Nothing more is fetched while this much (as it came over the wire) waits to be worked on.',
+    ),
+    maxAwaitTime: duration('1s', { min: '100ms', max: '10s' }).describe(
+      'Longest silence before the pipeline hears that there is nothing new.',
+    ),
+    rebalanceTimeout: duration('5m', { min: '1s', max: '1h' }).describe(
+      'How long what is in flight of a partition may take before the partition goes to another worker regardless.',
+    ),
+    topicRefresh: duration('30s', { min: '500ms', max: '1h' }).describe(
+      'How often to look for topics that match `topics` and are new.',
+    ),
+  })
+  .describe('Reads topics as a member of a consumer group (Apache Kafka 4.0 or newer).');
+
 /** Dead letters in a Kafka topic. */
 export const kafkaDeadLetterConfig = z.strictObject({
   ...connection,
-  topic: topicName.default('sluice.dead-letters').describe('Compacted topic for dead letters.'),
+  topic: topicName.default(DEAD_LETTER_TOPIC).describe('Compacted topic for dead letters.'),
   createTopics,
 });
 
 /** The validated `kafka` sink settings. Times in ms, sizes in bytes. */
 export type KafkaSinkConfig = z.output<typeof kafkaSinkConfig>;
+
+/** The validated `kafka` source settings. Times in ms, sizes in bytes. */
+export type KafkaSourceConfig = z.output<typeof kafkaSourceConfig>;
 
 /** The validated dead-letter settings. */
 export type KafkaDeadLetterConfig = z.output<typeof kafkaDeadLetterConfig>;

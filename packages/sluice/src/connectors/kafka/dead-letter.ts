@@ -7,6 +7,7 @@ import { KafkaClient } from './client.ts';
 import { dataRecords, type LogRecord } from './committed-records.ts';
 import { codecFor } from './compression.ts';
 import type { KafkaDeadLetterConfig } from './config.ts';
+import { DeadLetterIndex } from './dead-letter-index.ts';
 import { deadLetterKey, decodeDeadLetter, encodeDeadLetter, keyPrefix } from './dead-letter-record.ts';
 import { LogReader } from './log-reader.ts';
 import { type KeyedRecord, packKeyed } from './own-records.ts';
@@ -21,7 +22,10 @@ const LARGEST_ENTRY_BYTES = 32 * 1024 * 1024;
 
 const POOL_LIMIT_BYTES = 1024 * 1024;
 
-/** Dead letters in a compacted topic: one record per entry, keyed by pipeline and event id; a tombstone removes it. */
+/**
+ * Dead letters in a compacted topic: one record per entry, keyed by pipeline and event id; a tombstone removes it. An
+ * entry that is put again keeps its place in the list.
+ */
 export async function openKafkaDeadLetters(
   config: KafkaDeadLetterConfig,
   { logger, signal }: ConnectorContext,
@@ -39,12 +43,6 @@ export async function openKafkaDeadLetters(
   }
 }
 
-/** Where an entry is in the log: its first record gives its place in the list, its last one what it is now. */
-interface Place {
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
 class KafkaDeadLetters implements DeadLetterStore {
   readonly #client: KafkaClient;
   readonly #topics: TopicRegistry;
@@ -53,6 +51,8 @@ class KafkaDeadLetters implements DeadLetterStore {
   readonly #pack = { codec: codecFor('zstd'), pool: new BufferPool(POOL_LIMIT_BYTES) };
   #producer: BatchProducer | undefined;
   #writing: Promise<unknown> = Promise.resolve();
+  /** What is there already of the pipelines that entries were put for. */
+  readonly #known = new Map<string, DeadLetterIndex>();
 
   constructor(client: KafkaClient, topics: TopicRegistry, topic: TopicInfo) {
     this.#client = client;
@@ -62,29 +62,29 @@ class KafkaDeadLetters implements DeadLetterStore {
   }
 
   async put(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const limit = this.#topic.maxMessageBytes - RECORD_OVERHEAD_BYTES;
-    const records = letters.map((letter) => ({
-      key: deadLetterKey(letter.pipeline, letter.id),
-      value: encodeDeadLetter(letter, limit),
-    }));
-    await this.#write(records, signal);
+    const limitBytes = this.#topic.maxMessageBytes - RECORD_OVERHEAD_BYTES;
+    await this.#write(async () => {
+      const indexes = await this.#indexesFor(letters, signal);
+      return letters.map((letter) => {
+        const key = deadLetterKey(letter.pipeline, letter.id);
+        const sequence = indexes.get(letter.pipeline)?.places.get(key)?.first;
+        return { key, value: encodeDeadLetter(letter, { limitBytes, sequence }) };
+      });
+    }, signal);
   }
 
   async remove(pipeline: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#write(
-      ids.map((id) => ({ key: deadLetterKey(pipeline, id), value: null })),
-      signal,
-    );
+    const records = ids.map((id) => ({ key: deadLetterKey(pipeline, id), value: null }));
+    await this.#write(async () => records, signal);
   }
 
   async *list(pipeline: string, signal: AbortSignal): AsyncGenerator<DeadLetter, void, void> {
-    const prefix = keyPrefix(pipeline);
-    const { places, end } = await this.#index((key) => key.startsWith(prefix), signal);
-    const inOrder = [...places.values()].sort((a, b) => (a.first < b.first ? -1 : 1));
-    const [oldest] = inOrder;
-    if (oldest === undefined) return;
+    const index = this.#indexOf(pipeline);
+    const end = await index.readOn(signal);
+    const inOrder = [...index.places.values()].sort((a, b) => (a.first < b.first ? -1 : 1));
     // Most entries were written once and come in the order of the log; only changed ones are looked up elsewhere.
-    await using forward = recordsFrom(this.#log, { from: oldest.first, to: end }, signal);
+    const from = inOrder.find(({ first, last }) => first === last)?.last ?? end;
+    await using forward = recordsFrom(this.#log, { from, to: end }, signal);
     for (const { first, last } of inOrder) {
       if (first !== last) yield this.#decode(await this.#recordAt(last, signal));
       else yield this.#decode(await nextAt(forward, last));
@@ -93,7 +93,9 @@ class KafkaDeadLetters implements DeadLetterStore {
 
   async get(pipeline: string, id: string, signal: AbortSignal): Promise<DeadLetter | undefined> {
     const wanted = deadLetterKey(pipeline, id);
-    const place = (await this.#index((key) => key === wanted, signal)).places.get(wanted);
+    const index = new DeadLetterIndex(this.#log, (key) => key === wanted);
+    await index.readOn(signal);
+    const place = index.places.get(wanted);
     return place === undefined ? undefined : this.#decode(await this.#recordAt(place.last, signal));
   }
 
@@ -101,18 +103,22 @@ class KafkaDeadLetters implements DeadLetterStore {
     await this.#client[Symbol.asyncDispose]();
   }
 
-  /** Reads the whole log and keeps the places only: entries can be megabytes each. */
-  async #index(wanted: (key: string) => boolean, signal: AbortSignal) {
-    const { start, end } = await this.#log.bounds(signal);
-    const places = new Map<string, Place>();
-    for await (const batch of this.#log.read(start, end, signal)) {
-      for (const { key, value, offset } of dataRecords(batch)) {
-        if (!wanted(key)) continue;
-        if (value === null) places.delete(key);
-        else places.set(key, { first: places.get(key)?.first ?? offset, last: offset });
-      }
+  #indexOf(pipeline: string): DeadLetterIndex {
+    const prefix = keyPrefix(pipeline);
+    return new DeadLetterIndex(this.#log, (key) => key.startsWith(prefix));
+  }
+
+  /** What is there of each pipeline. The whole log is read the first time only, then what has come since. */
+  async #indexesFor(
+    letters: readonly DeadLetter[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, DeadLetterIndex>> {
+    for (const pipeline of new Set(letters.map((letter) => letter.pipeline))) {
+      const index = this.#known.get(pipeline) ?? this.#indexOf(pipeline);
+      await index.readOn(signal);
+      this.#known.set(pipeline, index);
     }
-    return { places, end };
+    return this.#known;
   }
 
   async #recordAt(offset: bigint, signal: AbortSignal): Promise<LogRecord> {
@@ -126,8 +132,8 @@ class KafkaDeadLetters implements DeadLetterStore {
   }
 
   /** One write after the other: the producer takes one at a time, and a failed one is replaced. */
-  async #write(records: readonly KeyedRecord[], signal: AbortSignal): Promise<void> {
-    const write = this.#writing.then(() => this.#send(records, signal));
+  async #write(records: () => Promise<readonly KeyedRecord[]>, signal: AbortSignal): Promise<void> {
+    const write = this.#writing.then(async () => this.#send(await records(), signal));
     this.#writing = write.catch(() => {});
     await write;
   }

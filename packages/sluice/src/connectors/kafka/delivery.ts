@@ -1,6 +1,7 @@
 import type { CheckpointStore } from '../../core/checkpoint.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Rejection, WriteContext } from '../../core/sink.ts';
+import type { PartOffset } from '../../core/source.ts';
 import type { PackedBatch } from './open-batch.ts';
 
 /** What a delivery may need of its write. */
@@ -16,5 +17,7 @@ export interface DeliveryWrite {
 export interface Delivery extends AsyncDisposable {
   /** Set when checkpoints are kept together with the data. */
   readonly checkpoints?: Pick<CheckpointStore, 'claim' | 'save'> | undefined;
+  /** Behind the last record that was acknowledged in each partition. */
+  offsets(): readonly PartOffset[];
   deliver(batches: readonly PackedBatch[], write: DeliveryWrite): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Checkpoint, type Claim, encodeCheckpoint, type PartitionId } from '../../core/checkpoint.ts';
 import { SluiceError } from '../../core/failure.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
+import type { PartOffset } from '../../core/source.ts';
 import type { PackOptions } from './batch-packer.ts';
 import type { OutgoingBatch } from './batch-producer.ts';
 import { claimKey, encodeClaim, readCheckpoint, type StoredCheckpoint, UNDECIDED } from './checkpoint-reader.ts';
@@ -44,6 +45,7 @@ export class ExactlyOnce implements Delivery {
   readonly #log: LogReader;
   #producer: TransactionalProducer | undefined;
   #claim: { readonly partition: PartitionId; readonly epoch: number } | undefined;
+  #written: readonly PartOffset[] = [];
   /** What this owner has stored last. */
   #stored: Position | undefined;
 
@@ -78,6 +80,12 @@ export class ExactlyOnce implements Delivery {
     this.#stored = checkpoint.position;
   }
 
+  /** Without those of the checkpoints. */
+  offsets(): readonly PartOffset[] {
+    const own = `${this.#parts.checkpointTopic.name}/0`;
+    return this.#written.filter(({ part }) => part !== own);
+  }
+
   /** Ends an open transaction, so that readers do not wait for its time-out. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#producer?.abandon(AbortSignal.timeout(ABANDON_LIMIT_MS));
@@ -97,6 +105,7 @@ export class ExactlyOnce implements Delivery {
       const rejections = await sendInRounds(batches, send);
       if (rejections.length > 0) await write?.rejected(rejections);
       await producer.commit(signal);
+      this.#written = producer.batches.written;
     } catch (error) {
       throw await this.#explain(error, own, signal);
     }

@@ -24,6 +24,7 @@ export function orderedSink(parts: OrderedSinkParts): Sink {
   const { delivery } = parts;
   return {
     limits: { ...parts.limits, batchesInFlight: BATCHES_IN_FLIGHT },
+    offsets: () => delivery.offsets(),
     checkpoints: delivery.checkpoints && inOrder(delivery.checkpoints, sending),
     write(batch, context) {
       const prepared = preparing.run(() => prepareWrite(batch, parts, context.signal));

@@ -2,6 +2,8 @@ import {
   type API,
   addPartitionsToTxnV2,
   addPartitionsToTxnV3,
+  consumerGroupDescribeV0,
+  consumerGroupHeartbeatV1,
   createAPI,
   createTopicsV5,
   createTopicsV6,
@@ -27,6 +29,8 @@ import {
   metadataV10,
   metadataV11,
   metadataV12,
+  offsetCommitV9,
+  offsetFetchV9,
   produceV7,
   produceV8,
   produceV9,
@@ -60,6 +64,15 @@ export const CREATE_TOPICS = [createTopicsV7.api, createTopicsV6.api, createTopi
 export const LIST_OFFSETS = [listOffsetsV7.api, listOffsetsV6.api, listOffsetsV5.api];
 export const FETCH = [fetchV12.api, fetchV11.api, fetchV10.api];
 
+/** Consumer groups as Kafka 4 has them (KIP-848): a broker that knows them knows these versions. */
+export const GROUP_HEARTBEAT = [consumerGroupHeartbeatV1.api];
+export const GROUP_DESCRIBE = [consumerGroupDescribeV0.api];
+export const OFFSET_COMMIT = [offsetCommitV9.api];
+export const OFFSET_FETCH = [offsetFetchV9.api];
+
+/** `FindCoordinator` for a group. */
+export const GROUP_COORDINATOR = 0;
+
 /** `FindCoordinator` for a transactional id. */
 export const TRANSACTION_COORDINATOR = 1;
 
@@ -85,6 +98,8 @@ export interface ProduceResponse {
     readonly partitionResponses: readonly {
       readonly index: number;
       readonly errorCode: number;
+      /** Offset of the first record. */
+      readonly baseOffset: bigint;
       readonly errorMessage?: string | null | undefined;
     }[];
   }[];

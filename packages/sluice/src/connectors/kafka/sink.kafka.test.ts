@@ -66,6 +66,23 @@ function sizeOf(event: ChangeEvent): number {
 const noise = (sequence: number, bytes: number) =>
   testEvent({ sequence, id: 1, document: bytes === 0 ? {} : { size: `noise:${bytes}` } });
 
+test('it tells the next offset of each partition it has written to', options, async () => {
+  for (const delivery of ['at-least-once', 'exactly-once'] as const) {
+    const topic = uniqueName();
+    await createTopic({ name: topic, partitions: 3 });
+    const own = { checkpointTopic: uniqueName('checkpoints'), transactionalIdPrefix: uniqueName() };
+    await using sink = await openSink({ brokers, topic, delivery, ...own });
+    assert.deepEqual(sink.offsets?.(), []);
+    const claim = await sink.checkpoints?.claim('contract/0', new AbortController().signal);
+    const owner = { partition: 'contract/0', epoch: claim?.epoch ?? 1 };
+    const events = Array.from({ length: 100 }, (_, sequence) => testEvent({ sequence, id: sequence }));
+    await writeEvents(sink, events, { owner });
+    const records = Map.groupBy(await read(topic), ({ partition }) => partition);
+    const expected = [...records].map(([partition, all]) => [`${topic}/${partition}`, all.length] as const);
+    assert.deepEqual(new Map(sink.offsets?.().map(({ part, offset }) => [part, offset])), new Map(expected));
+  }
+});
+
 test(
   'thousands of events over all partitions: complete, in order per key, where Java would put them',
   options,

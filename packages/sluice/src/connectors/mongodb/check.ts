@@ -9,6 +9,7 @@ import type {
   MongodbCheckpointStoreConfig,
   MongodbDeadLetterConfig,
   MongodbLeaseStoreConfig,
+  MongodbSchemaStoreConfig,
   MongodbSourceConfig,
 } from './config.ts';
 import { atLeast, type Deployment, describeDeployment, type ServerVersion } from './deployment.ts';
@@ -70,6 +71,14 @@ export function checkMongodbLeaseStore(
   return checkStateCollection('mongodb.lease-store', config, context);
 }
 
+/** Whether learned schemas can be written where they are configured; leaves nothing behind. */
+export function checkMongodbSchemaStore(
+  config: MongodbSchemaStoreConfig,
+  context: ConnectorContext,
+): Promise<readonly Finding[]> {
+  return checkStateCollection('mongodb.schema-store', config, context);
+}
+
 /** Whether dead letters can be written where they are configured; leaves nothing behind. */
 export function checkMongodbDeadLetters(
   config: MongodbDeadLetterConfig,
@@ -99,7 +108,7 @@ async function checkStateCollection(
 }
 
 /** Runs one check with a limit of its own; what it throws becomes a finding. */
-async function withFindings(
+export async function withFindings(
   check: string,
   context: ConnectorContext,
   run: (signal: AbortSignal) => Promise<readonly Finding[]>,

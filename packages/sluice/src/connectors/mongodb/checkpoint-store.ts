@@ -48,7 +48,8 @@ class MongodbCheckpointStore implements CheckpointStore {
   }
 }
 
-function takenOver(partition: PartitionId, epoch: number, where: string): SluiceError {
+/** The refusal of a save that belongs to an older owner. */
+export function takenOver(partition: PartitionId, epoch: number, where: string): SluiceError {
   return new SluiceError(`${partition} was taken over: its checkpoint in ${where} has an owner after epoch ${epoch}`, {
     kind: 'fenced',
     code: 'checkpoint.fenced',

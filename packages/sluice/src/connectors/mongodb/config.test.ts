@@ -33,7 +33,6 @@ test('a URI is enough', () => {
     pipeline: [],
     fullDocument: 'whenAvailable',
     beforeImage: 'off',
-    ddl: false,
     startAt: 'now',
     snapshot: NEVER,
     maxAwaitTime: 1000,

@@ -95,8 +95,11 @@ export const mongodbSourceConfig = z
       .describe('The document as it was before the change; needs changeStreamPreAndPostImages on the collection.'),
     ddl: z
       .boolean()
-      .default(false)
-      .describe('Also reads events such as create, createIndexes and modify, and more detail in the others.'),
+      .optional()
+      .describe(
+        'Also reads events such as create, createIndexes and modify, and more detail in the others; needs MongoDB 6.0. ' +
+          'Default: true when the sink is a MongoDB too, else false.',
+      ),
     startAt: startAt.default('now'),
     snapshot: snapshotConfig,
     maxAwaitTime: duration('1s', { min: '10ms', max: '30s' }).describe(
@@ -175,6 +178,14 @@ export const leaseStoreConfig = z.strictObject(storeConfig('leases')).describe('
 
 /** The validated `lease.mongodb` section. */
 export type MongodbLeaseStoreConfig = z.output<typeof leaseStoreConfig>;
+
+/** The `schema.mongodb` section: a collection for learned schemas, written with majority. */
+export const schemaStoreConfig = z
+  .strictObject(storeConfig('schemas'))
+  .describe('Keeps what is learned of the schema in a MongoDB collection.');
+
+/** The validated `schema.mongodb` section. */
+export type MongodbSchemaStoreConfig = z.output<typeof schemaStoreConfig>;
 
 /** The `deadLetter.mongodb` section: a collection for what could not be delivered, written with majority. */
 export const deadLetterConfig = z

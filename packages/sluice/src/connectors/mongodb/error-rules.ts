@@ -1,13 +1,14 @@
 import type { MongoServerError } from 'mongodb';
 import type { FailureKind } from '../../core/failure.ts';
+import { DOCUMENT_REFUSED, writeRules } from './write-error-rules.ts';
 
 /**
  * What was being done when the error came; the same code can mean different things:
  * `connect` (reaching and logging in), `open` (the aggregate of a change stream, where tokens and pipelines are
  * refused), `read` (its getMore), `snapshot` (short reads of collections), `state` (reading and writing Sluice's own
- * collections), `check` (doctor).
+ * collections), `write` (writing documents to a target), `check` (doctor).
  */
-export type MongoPhase = 'connect' | 'open' | 'read' | 'snapshot' | 'state' | 'check';
+export type MongoPhase = 'connect' | 'open' | 'read' | 'snapshot' | 'state' | 'write' | 'check';
 
 /** What an error means; found by code and phase. */
 export interface ErrorRule {
@@ -261,6 +262,13 @@ const STATE: Table = table([
   [[14031], { kind: 'transient', code: 'mongodb.disk-full', says: 'the disk of the server is full' }],
 ]);
 
+const WRITE: Table = table([
+  ...writeRules,
+  // TransactionTooOld, TransactionCommitted, TransactionExceededLifetimeLimitSeconds, TransactionTooLargeForCache,
+  // TransactionCoordinatorSteppingDown, TransactionCoordinatorReachedAbortDecision
+  [[225, 256, 290, 313, 281, 282], UNSETTLED],
+]);
+
 /**
  * What the server says, under many codes, of a token that it cannot decode. It says so of its own tokens too: those of
  * documents with a fraction, an infinity or NaN in their `_id` need the field beside `_data` that tells the type.
@@ -276,6 +284,7 @@ const TABLES: Record<MongoPhase, readonly Table[]> = {
   read: [STREAM, ANY_PHASE],
   snapshot: [SNAPSHOT, ANY_PHASE],
   state: [STATE, ANY_PHASE],
+  write: [WRITE, STATE, ANY_PHASE],
   check: [ANY_PHASE],
 };
 
@@ -291,9 +300,11 @@ export function serverErrorRule(error: MongoServerError, phase: MongoPhase): Err
   // Codes of assertions (above 10000) are what the server has against the pipeline or filter.
   if ((phase === 'open' || phase === 'check') && isPipelineAssertion(code)) return PIPELINE_REFUSED;
   if (phase === 'snapshot' && isPipelineAssertion(code)) return MATCH_REFUSED;
+  // What an index or a rule of the collection has against a document.
+  if (phase === 'write' && isPipelineAssertion(code)) return DOCUMENT_REFUSED;
   if (hasTransientLabel(error)) return UNSETTLED;
-  // Reading documents, the server quotes their values.
-  return phase === 'snapshot' ? { ...UNKNOWN, quiet: true } : UNKNOWN;
+  // Of documents, the server quotes values.
+  return phase === 'snapshot' || phase === 'write' ? { ...UNKNOWN, quiet: true } : UNKNOWN;
 }
 
 const TRANSIENT_LABELS = [
@@ -301,6 +312,7 @@ const TRANSIENT_LABELS = [
   'RetryableError',
   'SystemOverloadedError',
   'RetryableWriteError',
+  'TransientTransactionError',
 ];
 
 function hasTransientLabel(error: MongoServerError): boolean {

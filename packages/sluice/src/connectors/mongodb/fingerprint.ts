@@ -13,7 +13,7 @@ export function fingerprintOf(config: StreamConfig, scope: Scope): string {
     pipeline: EJSON.stringify(userStages(config.pipeline), { relaxed: false }),
     fullDocument: config.fullDocument,
     beforeImage: config.beforeImage,
-    ddl: config.ddl,
+    ddl: config.ddl ?? false,
   };
   return createHash('sha256').update(JSON.stringify(selection)).digest('hex').slice(0, 32);
 }

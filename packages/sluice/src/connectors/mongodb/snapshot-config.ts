@@ -55,6 +55,15 @@ const settings = z.strictObject({
     'Copying waits while the majority of the replica set is further behind than this.',
   ),
   match,
+  structure: z
+    .boolean()
+    .optional()
+    .describe(
+      'Also hands out what collections are like, as the events that would have made them: `create` in front of the rows ' +
+        'of a collection, `createIndexes` behind them; at the start also views, and what is known of time series and ' +
+        'capped collections. Needs the privileges listCollections and listIndexes. Default: true when the sink is a ' +
+        'MongoDB too, else false.',
+    ),
 });
 
 /** The `snapshot` of the source: a mode, or a mapping with it. The output is always the mapping, with all defaults. */

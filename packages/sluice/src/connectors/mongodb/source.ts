@@ -14,11 +14,13 @@ import { fingerprintOf } from './fingerprint.ts';
 import { configuredQuery } from './match-query.ts';
 import { type Scope, scopeIncludes, scopeOf } from './scope.ts';
 import { Beginnings, type Loss } from './snapshot/beginnings.ts';
+import type { SnapshotContext } from './snapshot/raw-read.ts';
 import { SnapshotCommands } from './snapshot/snapshot-commands.ts';
 import { SnapshotProgress } from './snapshot/snapshot-progress.ts';
 import { type SnapshotServer, snapshotServer } from './snapshot/snapshot-server.ts';
 import { parseState } from './snapshot/snapshot-state.ts';
 import { SnapshotStream } from './snapshot/snapshot-stream.ts';
+import { StructureReader } from './snapshot/structure-reader.ts';
 
 /** Opens the source of a pipeline: connected, and sure that the deployment has change streams. */
 export async function openMongodbSource(config: MongodbSourceConfig, context: SourceContext): Promise<Source> {
@@ -116,7 +118,7 @@ class MongodbSource implements Source {
       loss,
       logger: context.logger,
       from: from && {
-        state: from.position.state,
+        position: from.position,
         sameSelection: from.binding.fingerprint === this.binding.fingerprint,
       },
     });
@@ -126,22 +128,32 @@ class MongodbSource implements Source {
       settings: config.snapshot,
       emptyMeansAll: deployment.kind !== 'sharded',
       position: loss === undefined ? from?.position : undefined,
-      sinkMayBeAhead: from !== undefined || loss !== undefined,
+      // A sink that follows renames has the documents of a renamed collection, which are copied once more.
+      sinkMayBeAhead: from !== undefined || loss !== undefined || config.snapshot.structure === true,
       adopt: ({ db, coll }) => {
         if (config.snapshot.mode === 'never' || !scopeIncludes(scope, db, coll)) return undefined;
         return { match: configuredQuery(config.snapshot.match, `${db}.${coll}`) };
       },
       progress: this.#progress,
+      structure: config.snapshot.structure === true ? (halt) => this.#structure(halt) : undefined,
       logger: context.logger,
-      begin: (first, server) => beginnings.begin(first, server),
+      begin: (first, server, structure) => beginnings.begin(first, server, structure),
       ends: config.snapshot.mode === 'only',
     });
   }
 
   #server(signal: AbortSignal): SnapshotServer {
+    return snapshotServer(this.#reads(signal), this.#parts.config.snapshot);
+  }
+
+  #structure(signal: AbortSignal): StructureReader {
+    return new StructureReader(this.#reads(signal), this.#parts.context.logger);
+  }
+
+  #reads(signal: AbortSignal): SnapshotContext {
     const { client, config, context } = this.#parts;
     const comment = `sluice ${context.partition} snapshot`;
-    return snapshotServer({ client, readPreference: config.readPreference, comment, signal }, config.snapshot);
+    return { client, readPreference: config.readPreference, comment, signal };
   }
 
   /** How to go on after a failure; throws it when the configuration does not want to, or nothing was to be lost. */

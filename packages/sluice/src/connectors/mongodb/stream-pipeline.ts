@@ -62,7 +62,7 @@ function changeStreamOptions(config: StreamConfig, scope: Scope, start: StartPoi
     ...(scope.level === 'deployment' ? { allChangesForCluster: true } : {}),
     ...(config.fullDocument === 'off' ? {} : { fullDocument: config.fullDocument }),
     ...(config.beforeImage === 'off' ? {} : { fullDocumentBeforeChange: config.beforeImage }),
-    ...(config.ddl ? { showExpandedEvents: true } : {}),
+    ...(config.ddl === true ? { showExpandedEvents: true } : {}),
     ...startOption(start),
   };
 }

@@ -3,9 +3,10 @@ import { errorFacts, type NatsErrorFacts } from './error-facts.ts';
 
 /**
  * What was being done when an error came up: `connect` reaching the servers · `stream` looking at or creating the
- * stream · `claim` taking a partition over · `publish` writing · `read` reading messages of our own.
+ * stream · `claim` taking a partition over · `publish` writing · `read` reading messages · `consumer` looking at or
+ * creating a consumer.
  */
-export type NatsPhase = 'connect' | 'stream' | 'claim' | 'publish' | 'read';
+export type NatsPhase = 'connect' | 'stream' | 'claim' | 'publish' | 'read' | 'consumer';
 
 interface Verdict {
   readonly kind: FailureKind;
@@ -23,6 +24,7 @@ export const JetStreamCode = {
   /** The same, because another message with the same expectation is under way (replicated streams). */
   expectationInUse: 10164,
   streamNotFound: 10059,
+  consumerNotFound: 10014,
   batchIncomplete: 10176,
   batchTooLarge: 10199,
   batchHasDuplicate: 10201,
@@ -72,6 +74,11 @@ const BY_JETSTREAM_CODE: Readonly<Record<number, Verdict>> = {
     kind: 'transient',
     code: 'nats.wrong-sequence',
     what: 'the stream is still busy with an earlier message',
+  },
+  [JetStreamCode.consumerNotFound]: {
+    kind: 'transient',
+    code: 'nats.consumer-missing',
+    what: 'the consumer does not exist',
   },
   [JetStreamCode.streamNotFound]: { kind: 'transient', code: 'nats.stream-gone', what: 'the stream does not exist' },
   10005: {
@@ -131,6 +138,14 @@ function byAnswer({ jetStream }: NatsErrorFacts, phase: NatsPhase): Verdict | un
   if (known !== undefined) return known;
   if (jetStream.status >= 429) {
     return { kind: 'transient', code: 'nats.not-available', what: `JetStream cannot do this now (${jetStream.code})` };
+  }
+  if (phase === 'consumer') {
+    return {
+      kind: 'config',
+      code: 'nats.consumer-refused',
+      what: `JetStream does not accept the consumer (${jetStream.code})`,
+      hint: 'Change `subjects` or `partitions`, or the limits of the stream for its consumers.',
+    };
   }
   if (phase !== 'stream') return undefined;
   return {

@@ -35,6 +35,7 @@ export class NatsClient implements AsyncDisposable {
   /** Calls that a lost connection or a refused publish must end. */
   readonly #waiting = new Set<(error: unknown) => void>();
   #broken: { readonly error: unknown } | undefined;
+  #lastStored: number | undefined;
   readonly #breaking = Promise.withResolvers<unknown>();
 
   private constructor(connection: NatsConnection, manager: JetStreamManager, requestTimeoutMs: number) {
@@ -67,6 +68,11 @@ export class NatsClient implements AsyncDisposable {
   /** Resolves with the reason when the connection is lost or closed. */
   get broken(): Promise<unknown> {
     return this.#breaking.promise;
+  }
+
+  /** Sequence of the last message that JetStream acknowledged; undefined before the first. */
+  get lastStored(): number | undefined {
+    return this.#lastStored;
   }
 
   /** True when the server has at least this version. */
@@ -113,6 +119,7 @@ export class NatsClient implements AsyncDisposable {
     }>();
     if (error !== undefined) throw new PublishRefusal(error);
     if (seq === undefined) throw new Error('an acknowledgement without a sequence');
+    if (duplicate !== true) this.#lastStored = seq;
     return { seq, duplicate: duplicate === true };
   }
 

@@ -153,6 +153,71 @@ export const natsSinkConfig = z.strictObject({
     .describe('Headers of a message: operation, namespace, cluster time and event id.'),
 });
 
+const startTime = z.iso
+  .datetime({ offset: true, error: 'must be a time with its zone, such as "2026-01-31T12:00:00Z"' })
+  .transform((text) => new Date(text));
+
+const filters = z.array(subjectFilter).min(1, 'must name at least one subject');
+
+/** The `nats` source: durable pull consumers of a stream, each with one active owner. */
+export const natsSourceConfig = z.strictObject({
+  ...connection,
+  stream: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,200}$/, 'must be 1 to 200 letters, digits, `_` or `-`')
+    .describe('The JetStream stream to read.'),
+  subjects: filters
+    .optional()
+    .describe('Subjects to read. Default: all of the stream. Not together with `partitions`.'),
+  partitions: z
+    .array(filters)
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'Lists of subjects that do not overlap; workers share them, each list is read by one worker at a time. Order is kept within a list.',
+    ),
+  durable: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,200}$/, 'must be 1 to 200 letters, digits, `_` or `-`')
+    .optional()
+    .describe(
+      'Name of the durable consumer, created if it does not exist; with `partitions`, `-0`, `-1` and so on are added. Default: `sluice-<pipeline>`.',
+    ),
+  startAt: z
+    .union([z.enum(['all', 'new']), z.strictObject({ time: startTime })], { error: 'must be all, new or { time: … }' })
+    .default('all')
+    .describe('Where a consumer that is created begins.'),
+  ackWait: duration('30s', { min: '1s', max: '1h' }).describe(
+    'After this time without a word from its owner a message is delivered again. Slow work is no reason: the server is told in time.',
+  ),
+  pinTimeout: duration('10s', { min: '1s', max: '10m' }).describe(
+    'After this time without a word from its owner a partition goes to another worker.',
+  ),
+  maxAckPending: wholeNumber(1, 1_000_000)
+    .default(10_000)
+    .describe('Most messages of one partition that are delivered and not acknowledged.'),
+  readAheadMessages: wholeNumber(1, 100_000)
+    .default(5000)
+    .describe('Most messages of one partition that wait here to be worked on.'),
+  readAheadBytes: byteSize('8MiB', { min: '64KiB', max: '1GiB' }).describe(
+    'Most bytes of one partition that wait here to be worked on; a larger message comes alone.',
+  ),
+  maxAwaitTime: duration('1s', { min: '100ms', max: '10s' }).describe(
+    'Longest silence before the pipeline hears that there is nothing new.',
+  ),
+  recordPrefix: z
+    .string()
+    .refine((text) => isSubjectFilter(text) && !/[*>]/.test(text), 'must be a subject without wildcards')
+    .optional()
+    .describe(
+      'Start of the subjects of records of Sluice itself, which are not events; as `recordPrefix` of the sink that writes the stream. Default: `sluice.<stream>`.',
+    ),
+});
+
+/** The validated `nats` source settings. Times in ms, sizes in bytes. */
+export type NatsSourceConfig = z.output<typeof natsSourceConfig>;
+
 /** The validated `nats` sink settings. Times in ms, sizes in bytes. */
 export type NatsSinkConfig = z.output<typeof natsSinkConfig>;
 

@@ -1,1 +1,2 @@
 export { natsSink } from './sink.ts';
+export { natsSource } from './source.ts';

@@ -13,7 +13,7 @@ export interface RecordSubjects {
 }
 
 /** Start of the subjects of Sluice's own records. A subject belongs to one stream only, so it names the stream. */
-export function recordPrefixOf({ recordPrefix, stream }: NatsSinkConfig): string {
+export function recordPrefixOf({ recordPrefix, stream }: Pick<NatsSinkConfig, 'recordPrefix' | 'stream'>): string {
   return recordPrefix ?? `sluice.${stream}`;
 }
 

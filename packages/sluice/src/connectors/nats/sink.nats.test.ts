@@ -362,3 +362,12 @@ test('a server that is down is passed over; with none the failure may pass; an a
   await assert.rejects(openSink(settings, { signal: AbortSignal.timeout(50) }), { name: 'TimeoutError' });
   await waitFor(() => connections.size === 0, { timeoutMs: 5000, message: 'no connection is left behind' });
 });
+
+test('the sink says where its last message is in the stream', async () => {
+  const servers = await testNats();
+  const settings = settingsFor(servers);
+  await using sink = await openSink(settings);
+  await writeEvents(sink, events(0, 20), { owner: await ownerOf(sink) });
+  const { state } = await withStreams(servers, (manager) => manager.streams.info(settings.stream));
+  assert.deepEqual(sink.offsets?.(), [{ part: settings.stream, offset: state.last_seq + 1, end: undefined }]);
+});

@@ -75,6 +75,10 @@ function orderedSink(config: NatsSinkConfig, { client, shape, delivery, subjects
     limits: { records: config.batchRecords, bytes: config.batchBytes, batchesInFlight: BATCHES_IN_FLIGHT },
     checkpoints: delivery.checkpoints && inOrder(delivery.checkpoints, publishing),
     broken: client.broken.then((error) => classifyNatsError(error, 'publish')),
+    offsets() {
+      const { lastStored } = client;
+      return lastStored === undefined ? [] : [{ part: config.stream, offset: lastStored + 1, end: undefined }];
+    },
     write(batch, context) {
       const shaped = shaping.run(() => shapeMessages(batch, shape, context.signal));
       return publishing.run(async () => publish(batch, { shaped: await shaped, context, delivery, subjects }));

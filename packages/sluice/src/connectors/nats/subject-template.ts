@@ -22,6 +22,17 @@ export function isSubjectFilter(subject: string): boolean {
   });
 }
 
+/** True when there are subjects that both stand for. */
+export function subjectsOverlap(one: string, other: string): boolean {
+  const [left, right] = [one.split('.'), other.split('.')];
+  for (let index = 0; ; index += 1) {
+    const [a, b] = [left[index], right[index]];
+    if (a === undefined || b === undefined) return a === b;
+    if (a === '>' || b === '>') return true;
+    if (a !== b && a !== '*' && b !== '*') return false;
+  }
+}
+
 /** True when each subject that `filter` stands for is one that `other` stands for. */
 export function isCoveredBy(filter: string, other: string): boolean {
   const [narrow, wide] = [filter.split('.'), other.split('.')];

@@ -20,6 +20,7 @@ function letter(sequence: number, overrides: Partial<DeadLetter> = {}): DeadLett
     namespace: 'test.items',
     op: event.op,
     key: `{"_id":${sequence}}`,
+    orderingKey: `document ${sequence}`,
     clusterTime: event.position.clusterTime,
     code: 'test.poison',
     reason: 'it is poison',

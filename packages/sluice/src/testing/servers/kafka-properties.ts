@@ -30,6 +30,11 @@ const SMALL_MACHINE = {
   'auto.create.topics.enable': 'false',
   'group.initial.rebalance.delay.ms': '0',
   'group.min.session.timeout.ms': '1000',
+  // A killed member is noticed after this long; the broker's default is 45 s.
+  'group.consumer.min.session.timeout.ms': '1000',
+  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.min.heartbeat.interval.ms': '500',
+  'group.consumer.heartbeat.interval.ms': '1000',
   'num.network.threads': '2',
   'num.io.threads': '4',
   'num.recovery.threads.per.data.dir': '1',

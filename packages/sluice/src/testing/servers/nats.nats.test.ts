@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { readStream } from '../nats-reader.ts';
+import { waitFor } from '../wait-for.ts';
 import { startNats, testNats } from './nats.ts';
 import { isRunning, startServerOwner, waitUntilGone } from './orphan-check.ts';
 
@@ -62,14 +63,11 @@ test('three servers are a cluster that survives the death of one', { timeout: 60
   const others = server.servers.filter((_, index) => index !== 1);
   await server.nodes[1]?.start();
   // The stream may need a new leader first.
-  await waitFor(
-    () =>
-      publish(others, 'two').then(
-        () => true,
-        () => false,
-      ),
-    { timeoutMs: 30_000, message: 'a leader' },
-  );
+  const said = async () => {
+    await publish(others, 'two');
+    return true;
+  };
+  await waitFor(said, { timeoutMs: 30_000, message: 'there is a leader', retryErrors: true });
   assert.deepEqual(await contents(others), ['one', 'two']);
 });
 

@@ -10,9 +10,9 @@ import type { Position } from '../../../core/position.ts';
 import type { SourceBatch } from '../../../core/source.ts';
 import { anchorIn, type StreamBatch } from './anchor.ts';
 import { type Anchor, AnchorQueue, partOf, sizeOf } from './anchor-queue.ts';
+import { Described, tailOf } from './around-rows.ts';
 import { type Adopt, effectOfDdl } from './ddl-effect.ts';
 import { type Lane, Lanes } from './lanes.ts';
-import { snapshotEnd } from './marker-events.ts';
 import { type KeyOrder, keyOf, remains } from './remaining.ts';
 import { type ChunkResult, rowsOf } from './rows.ts';
 import {
@@ -83,6 +83,7 @@ export class Aligner {
   #touched = false;
   /** Namespace of the last change that was looked at. */
   #seen: Namespace | undefined;
+  readonly #described = new Described();
 
   constructor(options: AlignerOptions) {
     this.#options = options;
@@ -156,6 +157,11 @@ export class Aligner {
     anchor.open += 1;
     this.#reads.set(read, { lane, anchor });
     return read;
+  }
+
+  /** Whether what the collection is like stands in front of its rows already. */
+  isDescribed(copy: CollectionCopy): boolean {
+    return this.#described.has(copy);
   }
 
   /** A read has come back. */
@@ -268,12 +274,13 @@ export class Aligner {
     if (run === undefined || copy === undefined) throw new Error(`${lane.namespace} is not being copied`);
     const place = { at, position, state: this.#state, copy, interval: lane.interval };
     const { rows, rest, state } = rowsOf(result, place);
+    const before = { ...position, state: asSourceState(this.#state) };
+    const events = [...this.#described.head(copy, result, before), ...rows];
+    if (copy.remaining?.length === 1 && rest === undefined) {
+      events.push(...tailOf(run, copy, result, { position, behindRows: rows.at(-1)?.position ?? before }));
+    }
     this.#state = state;
     this.#lanes.advance(lane, rest);
-    const events: ChangeEvent[] = rows;
-    if (copy.remaining?.length === 1 && rest === undefined && run.reason === 'position-lost') {
-      events.push(snapshotEnd(copy.namespace, { since: run.since, position, atMs: result.readAtMs }));
-    }
     this.#finishRun();
     const bytes = sizeOf(events);
     const inFlightLimitBytes = bytes === 0 ? undefined : this.#options.inFlightLimitBytes;

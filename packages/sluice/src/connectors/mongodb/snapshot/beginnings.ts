@@ -2,7 +2,7 @@ import type { ChangeEvent, Namespace } from '../../../core/change-event.ts';
 import { type ClusterTime, formatClusterTime } from '../../../core/cluster-time.ts';
 import { SluiceError } from '../../../core/failure.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { SourceState } from '../../../core/position.ts';
+import type { Position } from '../../../core/position.ts';
 import type { SourceBatch } from '../../../core/source.ts';
 import type { MongodbSourceConfig } from '../config.ts';
 import { configuredQuery } from '../match-query.ts';
@@ -10,11 +10,12 @@ import type { Scope } from '../scope.ts';
 import type { StreamBatch } from './anchor.ts';
 import { sizeOf } from './anchor-queue.ts';
 import { logCancelled } from './log-cancelled.ts';
-import { gapEvent, snapshotEnd } from './marker-events.ts';
+import { gapEvent, snapshotEnd, structureEvent } from './marker-events.ts';
 import { planRecovery, planStart, type Situation } from './plan.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
 import { asSourceState, changeState, parseState, type SnapshotState } from './snapshot-state.ts';
 import type { Beginning } from './snapshot-stream.ts';
+import type { StructureReader } from './structure-reader.ts';
 
 /** Losses in a row after which copying again is no answer any more. */
 const MAX_LOSSES = 3;
@@ -34,7 +35,7 @@ export interface BeginningParts {
   readonly config: Pick<MongodbSourceConfig, 'snapshot' | 'pipeline'>;
   readonly scope: Scope;
   readonly logger: Logger;
-  readonly from: { readonly state: SourceState | undefined; readonly sameSelection: boolean } | undefined;
+  readonly from: { readonly position: Position; readonly sameSelection: boolean } | undefined;
   readonly loss: Loss | undefined;
 }
 
@@ -47,15 +48,41 @@ export class Beginnings {
   }
 
   /** `first` is the stream's first answer: what is listed now and is not in the stream was there before it. */
-  async begin(first: StreamBatch, server: Pick<SnapshotServer, 'list'>): Promise<Beginning> {
+  async begin(
+    first: StreamBatch,
+    server: Pick<SnapshotServer, 'list'>,
+    structure?: Pick<StructureReader, 'others'>,
+  ): Promise<Beginning> {
+    const beginning = await this.#begin(first, server);
+    if (structure === undefined || beginning.state.run === undefined) return beginning;
+    return this.#withOthers(beginning, first, structure);
+  }
+
+  async #begin(first: StreamBatch, server: Pick<SnapshotServer, 'list'>): Promise<Beginning> {
     const { loss } = this.#parts;
     if (loss === undefined) return { state: await this.#plan(first, server) };
     return loss.answer === 'skip' ? this.#skip(loss, first) : this.#recover(loss, first, server);
   }
 
+  /** What is in the scope and has no rows that could be copied, with every beginning until the copy is finished. */
+  async #withOthers(
+    { state, prelude }: Beginning,
+    first: StreamBatch,
+    structure: Pick<StructureReader, 'others'>,
+  ): Promise<Beginning> {
+    const { from, loss, scope } = this.#parts;
+    // Where the stream begins now, its first answer is an empty one.
+    const position = (loss === undefined ? from?.position : undefined) ?? first.position;
+    const at = { position: { ...position, state: asSourceState(state) }, atMs: Date.now() };
+    const others = await structure.others(scope);
+    const events = others.map(({ namespace, ...one }) => structureEvent(namespace, one, at));
+    if (events.length === 0) return { state, prelude };
+    return { state, prelude: preludeOf([...(prelude?.events ?? []), ...events], { position }, state) };
+  }
+
   async #plan(first: StreamBatch, server: Pick<SnapshotServer, 'list'>): Promise<SnapshotState> {
     const { from, config, logger } = this.#parts;
-    const state = parseState(from?.state);
+    const state = parseState(from?.position.state);
     if (config.snapshot.mode === 'never' && state.revision === 0) return state;
     const resumed = from === undefined ? 'not' : from.sameSelection ? 'same-selection' : 'other-selection';
     const planned = planStart(await this.#situation({ state, resumed, first }, server));
@@ -63,7 +90,7 @@ export class Beginnings {
       logger.warn({}, 'the stages of source.mongodb.pipeline are for changes: rows of a snapshot come as they are');
     }
     if (planned.gap !== undefined && planned.gap !== state.gap) logCancelled(logger, planned.gap);
-    if (from !== undefined && from.state === undefined && config.snapshot.mode !== 'never') {
+    if (from !== undefined && from.position.state === undefined && config.snapshot.mode !== 'never') {
       logger.info({}, 'nothing is copied: there is a checkpoint already (`sluice snapshot` copies on demand)');
     }
     return planned;
@@ -108,7 +135,11 @@ export class Beginnings {
   }
 }
 
-function preludeOf(events: readonly ChangeEvent[], first: StreamBatch, state: SnapshotState): SourceBatch {
+function preludeOf(
+  events: readonly ChangeEvent[],
+  first: Pick<StreamBatch, 'position'>,
+  state: SnapshotState,
+): SourceBatch {
   const position = { ...first.position, state: asSourceState(state) };
   return { events, position, bytes: sizeOf(events), caughtUp: false };
 }

@@ -1,4 +1,5 @@
 import { serialize, Timestamp } from 'bson';
+import { DocumentBuilder } from '../../../bson/build-document.ts';
 import { findField } from '../../../bson/elements.ts';
 import type { BsonValue, ChangeEvent, Namespace, Operation, Version } from '../../../core/change-event.ts';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
@@ -13,6 +14,16 @@ interface Marker {
   readonly atMs: number;
   /** Further fields of the event. */
   readonly fields: Record<string, unknown>;
+  /** One that is BSON already, behind them. */
+  readonly description?: BsonValue | undefined;
+}
+
+/** What a collection, a time series or a view is like, or which indexes it has. */
+export interface Structure {
+  readonly op: 'create' | 'createIndexes';
+  readonly nsType: 'collection' | 'timeseries' | 'view';
+  /** The `operationDescription` of a change event. */
+  readonly description: BsonValue;
 }
 
 /**
@@ -33,6 +44,15 @@ export function gapEvent(namespace: Namespace, gap: SourceGap, position: Positio
   return new MarkerEvent({ op: 'gap', namespace, position, atMs: gap.atMs, fields });
 }
 
+/** The event of a server that shows expanded events when such a collection is made, marked with `snapshot: true`. */
+export function structureEvent(
+  namespace: Namespace,
+  { op, nsType, description }: Structure,
+  { position, atMs }: { position: Position; atMs: number },
+): ChangeEvent {
+  return new MarkerEvent({ op, namespace, position, atMs, fields: { nsType, snapshot: true }, description });
+}
+
 /** An event of the form that the server's have, with a name of its own in `operationType`. */
 class MarkerEvent implements ChangeEvent {
   readonly id: string;
@@ -44,7 +64,7 @@ class MarkerEvent implements ChangeEvent {
   readonly raw: Uint8Array;
   readonly degraded = undefined;
 
-  constructor({ op, namespace, position, atMs, fields }: Marker) {
+  constructor({ op, namespace, position, atMs, fields, description }: Marker) {
     const { t, i } = position.clusterTime;
     this.id = `${op}-${t}-${i}-${namespace.db}.${namespace.coll}`;
     this.op = op;
@@ -52,7 +72,7 @@ class MarkerEvent implements ChangeEvent {
     this.position = position;
     this.version = { clusterTime: position.clusterTime, ordinal: 0 };
     this.sourceTimeMs = atMs;
-    this.raw = serialize({
+    const raw = serialize({
       _id: { _data: this.id },
       operationType: op,
       clusterTime: new Timestamp({ t, i }),
@@ -60,6 +80,7 @@ class MarkerEvent implements ChangeEvent {
       ns: namespace.coll === '' ? { db: namespace.db } : namespace,
       ...fields,
     });
+    this.raw = description === undefined ? raw : withDescription(raw, description);
   }
 
   get size(): number {
@@ -74,4 +95,11 @@ class MarkerEvent implements ChangeEvent {
   field(name: string): BsonValue | undefined {
     return findField(this.raw, name);
   }
+}
+
+function withDescription(raw: Uint8Array, description: BsonValue): Uint8Array {
+  const builder = new DocumentBuilder();
+  builder.elements(raw.subarray(4, -1));
+  builder.field(Buffer.from('operationDescription'), description);
+  return builder.build();
 }

@@ -2,6 +2,7 @@ import { SnapshotRow } from '../../../bson/snapshot-row.ts';
 import { type BsonValue, formatNamespace } from '../../../core/change-event.ts';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
 import type { Position } from '../../../core/position.ts';
+import type { Structure } from './marker-events.ts';
 import { asSourceState, type CollectionCopy, changeCopy, type Interval, type SnapshotState } from './snapshot-state.ts';
 
 /** What a chunk read gave: documents in the order of `_id`. */
@@ -13,6 +14,10 @@ export interface ChunkResult {
   readonly readAtMs: number;
   /** Keys that were gone through; more than rows where a query left some out. */
   readonly keys: number;
+  /** What the collection is like: goes in front of its first rows. */
+  readonly create?: Structure | undefined;
+  /** What indexes it has: goes behind its last rows. */
+  readonly indexes?: Structure | undefined;
 }
 
 /** Where the rows of a chunk stand. */

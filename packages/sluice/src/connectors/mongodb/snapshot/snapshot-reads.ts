@@ -4,8 +4,10 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Aligner, ChunkRead } from './aligner.ts';
 import type { Pacing } from './pacing.ts';
 import { copyOf } from './plan.ts';
+import type { ChunkResult } from './rows.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
 import { type CollectionCopy, changeCopy, EMPTY_COPY } from './snapshot-state.ts';
+import type { StructureReader } from './structure-reader.ts';
 
 /** After a read at a time that the server cannot read at: how long before the next one, at a later time. */
 const LATER_MS = 250;
@@ -19,6 +21,8 @@ const OTHER_COLLECTION = 'mongodb.collection-changed';
 export interface ReadParts {
   readonly aligner: Aligner;
   readonly server: SnapshotServer;
+  /** Set when it is to be handed out what collections are like. */
+  readonly structure?: StructureReader | undefined;
   readonly pacing: Pacing;
   readonly parallelism: number;
   readonly logger: Logger;
@@ -73,11 +77,27 @@ export class SnapshotReads {
     try {
       const result = await server.read(read, pacing.maxRows, pacing.maxBytes);
       pacing.spent(result.keys, result.bytes, Date.now());
-      aligner.finish(read, result);
+      aligner.finish(read, { ...result, ...(await this.#structureAround(read.copy, result)) });
     } catch (error) {
       aligner.fail(read);
       this.#readLater(read.copy, error);
     }
+  }
+
+  /**
+   * What goes in front of the chunk or behind it, looked up after it was read: a change of it since then is in the
+   * stream behind the chunk, and repeating one that is included already does nothing.
+   */
+  async #structureAround(
+    copy: CollectionCopy,
+    { next }: ChunkResult,
+  ): Promise<Pick<ChunkResult, 'create' | 'indexes'>> {
+    const { aligner, structure } = this.#parts;
+    if (structure === undefined) return {};
+    return {
+      create: aligner.isDescribed(copy) ? undefined : await structure.create(copy),
+      indexes: next === undefined ? await structure.indexes(copy) : undefined,
+    };
   }
 
   /**

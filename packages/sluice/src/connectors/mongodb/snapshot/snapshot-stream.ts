@@ -16,6 +16,7 @@ import type { SnapshotProgress } from './snapshot-progress.ts';
 import { SnapshotReads } from './snapshot-reads.ts';
 import type { SnapshotServer } from './snapshot-server.ts';
 import { isCopied, type SnapshotState } from './snapshot-state.ts';
+import type { StructureReader } from './structure-reader.ts';
 
 const REPLICATION_LOOK_MS = 2_000;
 /** How a collection is copied beside its stream. */
@@ -37,9 +38,11 @@ export interface SnapshotStreamParts {
   readonly sinkMayBeAhead: boolean;
   readonly adopt: Adopt;
   readonly progress: SnapshotProgress;
+  /** Set when it is to be handed out what collections are like. */
+  readonly structure?: ((signal: AbortSignal) => StructureReader) | undefined;
   readonly logger: Logger;
   /** What to begin with, decided when the first answer of the stream has come; may hand out events in front of it. */
-  readonly begin: (first: StreamBatch, server: SnapshotServer) => Promise<Beginning>;
+  readonly begin: (first: StreamBatch, server: SnapshotServer, structure?: StructureReader) => Promise<Beginning>;
   /** True: it ends when nothing is left to copy. */
   readonly ends: boolean;
 }
@@ -55,6 +58,7 @@ export interface Beginning {
 export class SnapshotStream {
   readonly #parts: SnapshotStreamParts;
   readonly #server: SnapshotServer;
+  readonly #structure: StructureReader | undefined;
   readonly #keys: CollatedKeys;
   readonly #pacing: Pacing;
   readonly #changed = new Wakeup();
@@ -69,6 +73,7 @@ export class SnapshotStream {
   constructor(parts: SnapshotStreamParts) {
     this.#parts = parts;
     this.#server = parts.connect(this.#halt.signal);
+    this.#structure = parts.structure?.(this.#halt.signal);
     this.#keys = new CollatedKeys(this.#server);
     this.#pacing = new Pacing(parts.settings);
   }
@@ -130,7 +135,7 @@ export class SnapshotStream {
     const { changes, settings, emptyMeansAll, adopt, position, sinkMayBeAhead } = this.#parts;
     const first = await changes.next();
     if (first.done === true) return undefined;
-    const { state, prelude } = await this.#parts.begin(first.value, this.#server);
+    const { state, prelude } = await this.#parts.begin(first.value, this.#server, this.#structure);
     const { parallelism, inFlightBytes: inFlightLimitBytes } = settings;
     const keyOrder = this.#keys.order;
     const known = { state, position, sinkMayBeAhead, emptyMeansAll };
@@ -171,6 +176,7 @@ export class SnapshotStream {
     return new SnapshotReads({
       aligner,
       server: this.#server,
+      structure: this.#structure,
       pacing: this.#pacing,
       parallelism: settings.parallelism,
       logger,

@@ -1,0 +1,89 @@
+import { isDataOperation } from '../../../core/change-event.ts';
+import type { Checkpoint } from '../../../core/checkpoint.ts';
+import type { Envelope } from '../../../core/envelope.ts';
+import type { WriteContext, WriteResult } from '../../../core/sink.ts';
+import { collapse } from './collapse.ts';
+import type { DeliveryContext, TargetDelivery } from './delivery.ts';
+import type { DocumentKeys } from './document-key.ts';
+import type { TargetNames } from './name-template.ts';
+
+/** Does what an event asks for that is about no single document. */
+export type ApplyOther = (envelope: Envelope, context: DeliveryContext) => Promise<'applied' | 'ignored'>;
+
+/** What batches are written with. */
+export interface BatchWriterParts {
+  readonly names: TargetNames;
+  readonly keys: DocumentKeys;
+  readonly delivery: TargetDelivery;
+  readonly applyOther: ApplyOther;
+}
+
+/** Writes batches: the documents between two other events together, those events alone. */
+export class BatchWriter {
+  readonly #parts: BatchWriterParts;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(parts: BatchWriterParts) {
+    this.#parts = parts;
+  }
+
+  /** As `Sink.write`. */
+  async write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      context.signal.throwIfAborted();
+      return await this.#write(batch, context);
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    }
+  }
+
+  async #write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
+    let filtered = 0;
+    let rejected = 0;
+    for (const part of parts(batch)) {
+      const checkpoint = checkpointBehind(part, batch, context.checkpoint);
+      const [first] = part;
+      if (first !== undefined && !isDataOperation(first.event.op)) {
+        if ((await this.#writeOther(first, { ...context, checkpoint })) === 'ignored') filtered += 1;
+        continue;
+      }
+      const { names, keys, delivery } = this.#parts;
+      rejected += await delivery.deliver(collapse(part, { names, keys, isOlder: delivery.isOlder }), {
+        ...context,
+        checkpoint,
+      });
+    }
+    return { delivered: batch.length - filtered - rejected, filtered };
+  }
+
+  /** It can be part of no transaction, so it is done again when the checkpoint behind it was not saved. */
+  async #writeOther(envelope: Envelope, context: DeliveryContext): Promise<'applied' | 'ignored'> {
+    const { delivery, applyOther } = this.#parts;
+    const { checkpoint, signal } = context;
+    await delivery.ensureOwned(checkpoint, signal);
+    const outcome = await applyOther(envelope, context);
+    await delivery.checkpoints?.save(checkpoint, signal);
+    return outcome;
+  }
+}
+
+/** Cuts a batch before and behind each event that is about no single document. */
+function* parts(batch: readonly Envelope[]): Generator<readonly Envelope[]> {
+  let start = 0;
+  for (const [index, { event }] of batch.entries()) {
+    if (isDataOperation(event.op)) continue;
+    if (index > start) yield batch.slice(start, index);
+    yield batch.slice(index, index + 1);
+    start = index + 1;
+  }
+  if (start === 0) yield batch;
+  else if (start < batch.length) yield batch.slice(start);
+}
+
+function checkpointBehind(part: readonly Envelope[], batch: readonly Envelope[], checkpoint: Checkpoint): Checkpoint {
+  const last = part.at(-1);
+  if (last === undefined || last === batch.at(-1)) return checkpoint;
+  return { ...checkpoint, position: last.event.position };
+}

@@ -1,0 +1,1 @@
+export { webhookSink } from './sink.ts';
