@@ -40,6 +40,11 @@ export interface WriteContext {
    * between repeats a dead letter instead of losing it. Throws when there is nowhere to put them: then write nothing.
    */
   reject(rejections: readonly Rejection[]): Promise<void>;
+  /**
+   * Throws unless the batch is still this process's to write. Asked before the write; a sink that sends several requests
+   * for one batch asks before each of them, because in between the process may have stood still.
+   */
+  readonly ensureOwned?: (() => void) | undefined;
   readonly signal: AbortSignal;
 }
 

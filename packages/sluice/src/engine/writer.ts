@@ -43,6 +43,7 @@ export class Writer {
     const result = await sink.write(free, {
       checkpoint,
       signal,
+      ensureOwned: this.#parts.ensureOwned,
       reject: async (rejections) => {
         await this.#putAway(rejections);
         rejected += rejections.length;

@@ -47,12 +47,12 @@ test('three minutes of mixed writes: directly, through Kafka and through NATS th
   });
   await nats.waitFor('from-nats', ({ state }) => state === 'running');
   const stop = new AbortController();
-  const load = { uri: source.uri, db, collections: COLLECTIONS, writers: 6, keys: 400, idOf: mixedId };
+  const load = { uri: source.uri, db, collections: COLLECTIONS, writers: 4, keys: 400, pauseMs: 20, idOf: mixedId };
   const writing = runWorkload({ ...load, seed: random.seed }, stop.signal);
   try {
     const end = Date.now() + WRITING_MS;
     for (let round = 0; Date.now() < end; round++) {
-      await delay(4_000 + random.next() * 6_000);
+      await delay(8_000 + random.next() * 8_000);
       const victim = workers.splice(random.int(workers.length), 1)[0];
       await victim?.process.end(round % 2 === 0 ? 'SIGKILL' : 'SIGTERM');
       if (round % 4 === 1) await stepDown(target);
@@ -64,7 +64,7 @@ test('three minutes of mixed writes: directly, through Kafka and through NATS th
     await writing;
   }
   const { ok } = await writing;
-  assert.ok(ok > 2_000, `only ${ok} writes`);
+  assert.ok(ok > 1_000, `only ${ok} writes`);
   const documents = await countOf(source.uri, db);
   t.diagnostic(`${ok} writes, ${documents} documents left`);
   for (const name of ['direct', 'kafka', 'nats']) {

@@ -27,7 +27,7 @@ export interface DeliveryParts {
 }
 
 /** What becomes of the events of one write. */
-type Context = Pick<WriteContext, 'checkpoint' | 'reject' | 'signal'>;
+type Context = Pick<WriteContext, 'checkpoint' | 'reject' | 'signal' | 'ensureOwned'>;
 
 /**
  * Gets events to the endpoint: one request after the other, each repeated until it is taken or refused for good. Several
@@ -84,7 +84,7 @@ export class Delivery {
     return rejected;
   }
 
-  #send(events: readonly ShapedEvent[], { checkpoint, signal }: Context): Promise<Answer> {
+  #send(events: readonly ShapedEvent[], { checkpoint, signal, ensureOwned }: Context): Promise<Answer> {
     const { client, config } = this.#parts;
     const [first] = events as readonly [ShapedEvent];
     const alone = config.batch === undefined;
@@ -93,6 +93,7 @@ export class Delivery {
     const headers = { ...this.#headers, ...first.headers, 'sluice-epoch': String(checkpoint.epoch) };
     const wantsBody = config.batch?.results === true;
     return this.#breakerOf(first).run(() => {
+      ensureOwned?.();
       const signed = { ...headers, ...this.#signed(id, body) };
       return client.post({ path: first.path, headers: signed, body }, { wantsBody, signal });
     }, signal);

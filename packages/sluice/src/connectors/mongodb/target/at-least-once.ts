@@ -5,7 +5,7 @@ import { type BatchPlan, type CollectionPlan, overExisting } from './collapse.ts
 import type { DeliveryContext, TargetDelivery } from './delivery.ts';
 import type { TargetCollection } from './name-template.ts';
 import type { Outcomes } from './outcome.ts';
-import type { TargetWriter } from './target-writer.ts';
+import type { TargetWriter, WriteScope } from './target-writer.ts';
 import type { TransactionPlace } from './transaction.ts';
 
 /** Collections that one write changes at the same time. */
@@ -34,14 +34,15 @@ export class AtLeastOnce implements TargetDelivery {
     this.#parts = parts;
   }
 
-  async deliver(plan: BatchPlan, { reject, signal }: DeliveryContext): Promise<number> {
+  async deliver(plan: BatchPlan, { reject, signal, ensureOwned }: DeliveryContext): Promise<number> {
+    const scope = { signal, ensureOwned };
     // First, so that nothing is written when they cannot be put away.
     if (plan.rejections.length > 0) await reject(plan.rejections);
     const refused: Rejection[] = [];
     const waiting = [...plan.collections];
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        refused.push(...(await this.#applyTo(next, signal)));
+        refused.push(...(await this.#applyTo(next, scope)));
       }
     };
     await Promise.all(Array.from({ length: Math.min(COLLECTIONS_AT_ONCE, waiting.length) }, work));
@@ -49,7 +50,7 @@ export class AtLeastOnce implements TargetDelivery {
     return plan.rejections.length + refused.length;
   }
 
-  /** The engine's checkpoint store and lease see to that. */
+  /** The engine asks before the write, the commands ask again. */
   async ensureOwned(): Promise<void> {}
 
   /** Nothing is kept that tells when a document was written. */
@@ -57,10 +58,10 @@ export class AtLeastOnce implements TargetDelivery {
     return false;
   }
 
-  async #applyTo({ target, keys }: CollectionPlan, signal: AbortSignal): Promise<readonly Rejection[]> {
+  async #applyTo({ target, keys }: CollectionPlan, scope: WriteScope): Promise<readonly Rejection[]> {
     const { writer, outcomes, attempts } = this.#parts;
-    const failures = await apply({ writer, target, plans: [...keys.values()], scope: { signal }, attempts });
-    const left = await this.#exchange(target, failures, signal);
+    const failures = await apply({ writer, target, plans: [...keys.values()], scope, attempts });
+    const left = await this.#exchange(target, failures, scope);
     return left.flatMap((failure) => outcomes.rejections(failure));
   }
 
@@ -68,7 +69,7 @@ export class AtLeastOnce implements TargetDelivery {
   async #exchange(
     target: TargetCollection,
     failures: readonly KeyFailure[],
-    signal: AbortSignal,
+    scope: WriteScope,
   ): Promise<readonly KeyFailure[]> {
     const { place, writer } = this.#parts;
     const waiting = failures.filter(({ remedy }) => remedy === 'conflict');
@@ -76,14 +77,14 @@ export class AtLeastOnce implements TargetDelivery {
     const left = failures.filter(({ remedy }) => remedy !== 'conflict');
     await applyAtomically({
       place,
-      signal,
+      signal: scope.signal,
       changes: [{ target, plans: waiting.map(({ plan }) => overExisting(plan)) }],
       attempts: EXCHANGE_ATTEMPTS,
       hasNeighbours: false,
       leaveOut: (failure) => left.push(failure),
       work: async (changes, session) => {
         for (const { plans } of changes)
-          await apply({ writer, target, plans, scope: { signal, session }, attempts: 1 });
+          await apply({ writer, target, plans, scope: { ...scope, session }, attempts: 1 });
       },
     });
     return left;

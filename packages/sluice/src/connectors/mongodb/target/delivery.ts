@@ -6,7 +6,7 @@ import type { BatchPlan } from './collapse.ts';
 import type { TargetCollection } from './name-template.ts';
 
 /** What a batch of documents is delivered with. `checkpoint` is what stands behind it. */
-export interface DeliveryContext extends Pick<WriteContext, 'reject' | 'signal'> {
+export interface DeliveryContext extends Pick<WriteContext, 'reject' | 'signal' | 'ensureOwned'> {
   readonly checkpoint: Checkpoint;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as b from '../../../bson/test-support/bson-bytes.ts';
+import { SluiceError } from '../../../core/failure.ts';
 import { type MongoServer, startMongo } from '../../../testing/servers/mongo.ts';
 import { failCommands } from '../../../testing/servers/mongo-admin.ts';
 import { rawEvent } from './raw-event-fixture.ts';
@@ -129,4 +130,18 @@ test('a view is no target', async () => {
   await fixture.target.command({ create: 'view', viewOn: 'strict', pipeline: [] });
   await using sink = await fixture.sink();
   await assert.rejects(writeEvents(sink, [put('view', 1)]), { kind: 'config', code: 'mongodb.target-refused' });
+});
+
+test('between two commands of a batch it asks whether the batch is still its own', async () => {
+  await using sink = await fixture.sink();
+  let asked = 0;
+  const lost = new SluiceError('somebody else has it', { kind: 'transient', code: 'test.lost' });
+  const ensureOwned = () => {
+    asked += 1;
+    if (asked > 1) throw lost;
+  };
+  // A row and a change of another document take a command each.
+  const row = rawEvent({ op: 'snapshot', coll: 'owned', after: b.document(['_id', b.int32(1)]), sequence: 1 });
+  await assert.rejects(writeEvents(sink, [row, put('owned', 2)], { ensureOwned }), lost);
+  assert.equal((await fixture.raw('owned')).length, 1);
 });

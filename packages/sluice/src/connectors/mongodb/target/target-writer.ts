@@ -30,6 +30,8 @@ export interface WriteScope {
   readonly signal: AbortSignal;
   /** The transaction that it is part of. */
   readonly session?: ClientSession | undefined;
+  /** Throws when somebody else may write by now; asked before each command. */
+  readonly ensureOwned?: (() => void) | undefined;
 }
 
 /**
@@ -73,8 +75,10 @@ export class TargetWriter {
   }
 
   /** Runs another command on the target; its failure is classified. Nested documents of the answer are raw. */
-  async command(db: string, command: Document, doing: string, { signal, session }: WriteScope): Promise<Document> {
+  async command(db: string, command: Document, doing: string, scope: WriteScope): Promise<Document> {
+    const { signal, session } = scope;
     signal.throwIfAborted();
+    scope.ensureOwned?.();
     const limit = AbortSignal.timeout(this.#limitMs);
     try {
       const options = { raw: true, readPreference: 'primary', signal: AbortSignal.any([signal, limit]) } as const;
