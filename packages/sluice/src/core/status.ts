@@ -62,6 +62,8 @@ export interface PipelineStatus {
   /** Failed attempts in a row, and when the next one starts. */
   readonly retries: number;
   readonly nextTryAtMs: number | undefined;
+  /** When the first of these failures was; undefined without any. */
+  readonly troubledSinceMs: number | undefined;
   readonly partition: PartitionId;
   readonly epoch: Epoch | undefined;
   /** Undefined when the pipeline runs without a lease. */

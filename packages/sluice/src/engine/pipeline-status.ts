@@ -6,13 +6,25 @@ import type { Progress } from './progress.ts';
 const CATCHING_UP_ABOVE_MS = 10_000;
 
 /** What the supervisor knows about a pipeline. */
-export type Supervision = Pick<PipelineStatus, 'state' | 'sinceMs' | 'error' | 'retries' | 'nextTryAtMs' | 'lease'>;
+export type Supervision = Pick<
+  PipelineStatus,
+  'state' | 'sinceMs' | 'error' | 'retries' | 'nextTryAtMs' | 'troubledSinceMs' | 'lease'
+>;
 
 /** The status of a pipeline. While another process owns it, what depends on the position is that one's to say. */
 export function pipelineStatus(
   { name, partition, sourceName, sinkName, delivery, settings }: PipelineDefinition,
   progress: Progress,
-  { nowMs, state, sinceMs, error, retries, nextTryAtMs, lease }: Supervision & { readonly nowMs: number },
+  {
+    nowMs,
+    state,
+    sinceMs,
+    error,
+    retries,
+    nextTryAtMs,
+    troubledSinceMs,
+    lease,
+  }: Supervision & { readonly nowMs: number },
 ): PipelineStatus {
   const { window } = progress;
   const place = state === 'standby' ? NOWHERE : placeOf(progress, nowMs);
@@ -27,6 +39,7 @@ export function pipelineStatus(
     error,
     retries,
     nextTryAtMs,
+    troubledSinceMs,
     partition,
     epoch: progress.epoch,
     lease,

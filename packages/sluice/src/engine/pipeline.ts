@@ -69,6 +69,7 @@ class SupervisedPipeline implements Pipeline {
   #error: ErrorStatus | undefined;
   #retries = 0;
   #nextTryAtMs: number | undefined;
+  #troubledSinceMs: number | undefined;
   #running: RunningAttempt | undefined;
 
   constructor(definition: PipelineDefinition, dependencies: PipelineDependencies) {
@@ -228,6 +229,7 @@ class SupervisedPipeline implements Pipeline {
 
   #failed(failure: SluiceError): void {
     const { kind, code, message, hint } = failure;
+    if (this.#retries === 0) this.#troubledSinceMs = Date.now();
     this.#retries += 1;
     this.#error = { kind, code, message, hint, atMs: Date.now() };
     this.#dependencies.telemetry.failure(code);
@@ -268,6 +270,7 @@ class SupervisedPipeline implements Pipeline {
       error: this.#error,
       retries: this.#retries,
       nextTryAtMs: this.#nextTryAtMs,
+      troubledSinceMs: this.#retries === 0 ? undefined : this.#troubledSinceMs,
       lease: this.#ownership?.status(nowMs),
     };
     return pipelineStatus(this.#definition, this.#progress, { ...supervision, nowMs });

@@ -45,10 +45,14 @@ function whyNot(status: PipelineStatus, nowMs: number): string {
   }
 }
 
-/** The same while it waits and while it tries again: an answer that changes with every attempt would be of no use. */
-function troubledReason({ retries, lastProgressAtMs }: PipelineStatus, nowMs: number, error: string): string {
-  const troubledMs = nowMs - (lastProgressAtMs ?? 0);
-  return troubledMs > BACKOFF_GRACE_MS ? `backing off, ${retries} failures in a row${error}` : '';
+/**
+ * The same while it waits and while it tries again, or the answer would change with every attempt. A source that replies
+ * in each of them is no progress.
+ */
+function troubledReason(status: PipelineStatus, nowMs: number, error: string): string {
+  const { retries, lastProgressAtMs, troubledSinceMs = 0 } = status;
+  const forAMoment = lastProgressAtMs !== undefined && nowMs - troubledSinceMs <= BACKOFF_GRACE_MS;
+  return forAMoment ? '' : `backing off, ${retries} failures in a row${error}`;
 }
 
 function stalledReason(status: PipelineStatus, nowMs: number): string {

@@ -13,6 +13,7 @@ export function testStatus(overrides: Partial<PipelineStatus> = {}): PipelineSta
     error: undefined,
     retries: 0,
     nextTryAtMs: undefined,
+    troubledSinceMs: undefined,
     partition: 'orders/0',
     epoch: 3,
     lease: undefined,
