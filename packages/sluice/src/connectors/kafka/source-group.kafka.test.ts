@@ -110,7 +110,7 @@ test('a revoked partition goes to the other worker once it is drained and commit
   // As long as something is in flight, the partition stays where it is; what belongs to the other one goes on.
   await waitFor(async () => (await membersOf(settings.group)).length === 2, { ...LIMIT, message: 'both are members' });
   // Several heartbeats: the first one has been asked to give a partition up.
-  await delay(5 * HEARTBEAT_MS);
+  await delay(15 * HEARTBEAT_MS);
   await produce(kafka.brokers, topic, [
     { value: 'more 0', partition: 0 },
     { value: 'more 1', partition: 1 },
@@ -125,7 +125,9 @@ test('a revoked partition goes to the other worker once it is drained and commit
   assert.equal(first.error, undefined);
   const values = new Set([...first.values.slice(40), ...second.values]);
   assert.deepEqual(values, new Set(['more 0', 'more 1']));
-  assert.equal(second.batches.find(({ events }) => events.length > 0)?.takenOver, true);
+  // That the partition came over is told with the first batch behind it, which may be a heartbeat.
+  const readOn = second.batches.findIndex(({ events }) => events.length > 0);
+  assert.ok(second.batches.slice(0, readOn + 1).some(({ takenOver }) => takenOver === true));
 });
 
 test(
