@@ -1,4 +1,5 @@
 import type { Registry } from '../connectors/registry-entry.ts';
+import { serverMatch } from '../transforms/server-match.ts';
 import type { ChosenConnector, PipelineConfig } from './config.ts';
 import { completeSchema } from './schema-place.ts';
 import type { SchemaSetting } from './schema-settings.ts';
@@ -36,7 +37,7 @@ export function completePipeline(pipeline: Undecided, open: OpenSettings, regist
   const store = place && inherit(place, givers);
   return {
     ...pipeline,
-    source: withStructure(source, sink),
+    source: withServerMatch(withStructure(source, sink), pipeline.transforms),
     checkpoint: { ...checkpoint, store },
     deadLetter: deadLetter && inherit(deadLetter, givers),
     lease: completeLease(open.lease, { checkpoints: store, givers, registry }),
@@ -47,6 +48,15 @@ export function completePipeline(pipeline: Undecided, open: OpenSettings, regist
       inherit: (chosen) => inherit(chosen, givers),
     }),
   };
+}
+
+/** What leads the transforms is done by the server where it can: events that nobody wants are not even sent. */
+function withServerMatch(
+  source: PipelineConfig['source'],
+  transforms: PipelineConfig['transforms'],
+): PipelineConfig['source'] {
+  const query = source.name === 'mongodb' ? serverMatch(transforms) : undefined;
+  return query === undefined ? source : { ...source, config: { ...source.config, serverMatch: query } };
 }
 
 /** From MongoDB to MongoDB collections come with what they are like, and follow when that changes. */

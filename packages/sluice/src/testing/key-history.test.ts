@@ -49,6 +49,9 @@ test('after a restart, at-least-once may repeat and not skip', () => {
   assert.deepEqual([repeated.rows, repeated.repeatedRows], [2, 1]);
   const withDelete = ['row 1', 'delete', 'insert 2', 'restart', 'delete', 'insert 2', 'update 3'];
   assert.deepEqual(history('at-least-once', ...withDelete).violations, []);
+  assert.deepEqual(history('at-least-once', 'row 1', 'restart', 'delete', 'insert 3').violations, []);
+  assert.equal(history('at-least-once', 'row 1', 'delete', 'restart', 'insert 3').violations.length, 1);
+  assert.equal(history('at-least-once', 'row 1', 'restart', 'delete', 'insert 3', 'update 5').violations.length, 1);
   assert.equal(history('at-least-once', 'row 3', 'restart', 'update 5').violations.length, 1);
   assert.equal(history('at-least-once', 'row 3', 'update 4', 'update 4').violations.length, 1);
   assert.equal(history('at-least-once', 'row 3', 'restart', 'update 4', 'update 4').violations.length, 1);

@@ -21,7 +21,13 @@ export type LargeEvents =
   | 'split';
 
 /** What selects and shapes the events of a source. */
-export type StreamConfig = Pick<MongodbSourceConfig, 'pipeline' | 'fullDocument' | 'beforeImage' | 'ddl'>;
+export interface StreamConfig extends Pick<MongodbSourceConfig, 'pipeline' | 'fullDocument' | 'beforeImage' | 'ddl'> {
+  /**
+   * What of the pipeline's transforms the server does already, as a query with Extended JSON values. It is no part of what a
+   * position is bound to: the transforms decide again.
+   */
+  readonly serverMatch?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /** The whole pipeline of a change stream. */
 export function streamPipeline(config: StreamConfig, scope: Scope, start: StartPoint, large: LargeEvents): Document[] {
@@ -30,6 +36,9 @@ export function streamPipeline(config: StreamConfig, scope: Scope, start: StartP
     { $changeStream: changeStreamOptions(config, scope, start) },
     ...(filter === undefined ? [] : [filter]),
     ...userStages(config.pipeline),
+    ...(config.serverMatch === undefined
+      ? []
+      : [{ $match: EJSON.deserialize(config.serverMatch, { relaxed: false }) }]),
     ...(large === 'drop-images' ? DROP_IMAGES : []),
     ...(large === 'split' ? [{ $changeStreamSplitLargeEvent: {} }] : []),
   ];
