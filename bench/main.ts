@@ -12,6 +12,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   snapshot: () => import('./snapshot.ts'),
   mongodb: () => import('./mongodb.ts'),
   worker: () => import('./worker.ts'),
+  opensearch: () => import('./opensearch.ts'),
+  postgres: () => import('./postgres.ts'),
 };
 
 /** What every bench takes. */

@@ -25,10 +25,12 @@ test('parts of paths and --unit make the selection smaller', () => {
 });
 
 test('servers are started only for the files that need them', () => {
-  assert.deepEqual(neededServers(['a/x.test.ts', 'b/kafka/z.test.ts']), { mongo: false, kafka: false, nats: false });
-  assert.deepEqual(neededServers(['a/y.mongo.test.ts']), { mongo: true, kafka: false, nats: false });
-  assert.deepEqual(neededServers(['b/kafka/z.kafka.test.ts']), { mongo: true, kafka: true, nats: false });
-  assert.deepEqual(neededServers(['b/nats/z.nats.test.ts']), { mongo: true, kafka: false, nats: true });
+  const none = { mongo: false, kafka: false, nats: false, search: false, postgres: false };
+  assert.deepEqual(neededServers(['a/x.test.ts', 'b/kafka/z.test.ts', 'b/search.test.ts']), none);
+  assert.deepEqual(neededServers(['a/y.mongo.test.ts']), { ...none, mongo: true });
+  for (const kind of ['kafka', 'nats', 'search', 'postgres']) {
+    assert.deepEqual(neededServers([`b/${kind}/z.${kind}.test.ts`]), { ...none, mongo: true, [kind]: true });
+  }
 });
 
 test('this file is found where the runner looks', () => {

@@ -12,6 +12,8 @@ export interface NeededServers {
   readonly mongo: boolean;
   readonly kafka: boolean;
   readonly nats: boolean;
+  readonly search: boolean;
+  readonly postgres: boolean;
 }
 
 /** What was asked for on the command line. */
@@ -37,7 +39,7 @@ export function findTestFiles(root: string): string[] {
 
 /** True when the name says that the file needs a server. */
 export function needsServer(file: string): boolean {
-  return /\.(mongo|kafka|nats)\.test\.ts$/.test(file);
+  return /\.(mongo|kafka|nats|search|postgres)\.test\.ts$/.test(file);
 }
 
 /** The files of a selection: those with servers first, because they take longest. */
@@ -48,8 +50,14 @@ export function selectFiles(files: readonly string[], selection: TestSelection):
   return [...withServers, ...chosen.filter((file) => !needsServer(file))];
 }
 
-/** A test that reads from Kafka or NATS usually writes to MongoDB, so `.kafka.test.ts` and `.nats.test.ts` get both. */
+/** A test of Kafka, NATS, OpenSearch or PostgreSQL usually has MongoDB at the other end, so each of them gets both. */
 export function neededServers(files: readonly string[]): NeededServers {
   const some = (kind: string) => files.some((file) => file.endsWith(`.${kind}.test.ts`));
-  return { mongo: files.some(needsServer), kafka: some('kafka'), nats: some('nats') };
+  return {
+    mongo: files.some(needsServer),
+    kafka: some('kafka'),
+    nats: some('nats'),
+    search: some('search'),
+    postgres: some('postgres'),
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm test`: runs the tests of all packages, with one mongod, one Kafka and one NATS for the whole run. Fails when a test fails
- * or is skipped, and when nothing runs. Arguments: parts of paths to run less, `--unit` for the tests without servers.
+ * `npm test`: runs the tests of all packages, with one mongod, Kafka, NATS, OpenSearch and PostgreSQL for the whole run.
+ * Fails when a test fails or is skipped, and when nothing runs. Arguments: parts of paths to run less, `--unit` for the tests without servers.
  */
 import { dirname, join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -9,6 +9,8 @@ import { spec } from 'node:test/reporters';
 import { startKafka } from '../packages/sluice/src/testing/servers/kafka.ts';
 import { startMongo } from '../packages/sluice/src/testing/servers/mongo.ts';
 import { startNats } from '../packages/sluice/src/testing/servers/nats.ts';
+import { startPostgres } from '../packages/sluice/src/testing/servers/postgres.ts';
+import { startSearch } from '../packages/sluice/src/testing/servers/search.ts';
 import { findTestFiles, type NeededServers, neededServers, parseSelection, selectFiles } from './test-files.ts';
 import { TestOutcome } from './test-outcome.ts';
 
@@ -51,6 +53,20 @@ async function startServers(needed: NeededServers, servers: AsyncDisposableStack
     starting.push(
       startNats().then((nats) => {
         process.env['SLUICE_TEST_NATS'] = servers.use(nats).servers.join(',');
+      }),
+    );
+  }
+  if (needed.search && !process.env['SLUICE_TEST_OPENSEARCH']) {
+    starting.push(
+      startSearch().then((search) => {
+        process.env['SLUICE_TEST_OPENSEARCH'] = servers.use(search).url;
+      }),
+    );
+  }
+  if (needed.postgres && !process.env['SLUICE_TEST_POSTGRES']) {
+    starting.push(
+      startPostgres().then((postgres) => {
+        process.env['SLUICE_TEST_POSTGRES'] = servers.use(postgres).uri;
       }),
     );
   }

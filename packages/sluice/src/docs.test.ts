@@ -195,6 +195,7 @@ const ENVIRONMENT = new Proxy<Record<string, string>>(
   {},
   {
     get: (_, name) => {
+      if (name === 'POSTGRES_URI') return 'postgres://sluice@localhost/reports';
       if (String(name).endsWith('URI')) return MONGO_URI;
       if (String(name).startsWith('SIGNING_KEY')) return SIGNING_KEY;
       return String(name).endsWith('PORT') ? '8380' : 'a-value-of-some-length';

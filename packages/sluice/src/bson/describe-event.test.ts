@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../testing/random.ts';
 import { describeEvent, type EventDescription } from './describe-event.ts';
-import { idText, keyText } from './key-text.ts';
+import { keyText, shownId } from './key-text.ts';
 import { NamespaceCache } from './namespace-cache.ts';
 import { parseChangeEvent } from './raw-change-event.ts';
 import { cut, printable } from './readable-text.ts';
@@ -81,13 +81,13 @@ test('key text: Extended JSON, cut, and readable whatever the key is', () => {
   assert.equal(keyText(undefined), '');
   assert.equal(keyText(b.document(['_id', b.string('x'.repeat(500))]), 20), '{"_id":"xxxxxxxxxxx…');
   assert.equal(keyText(b.document(['_id', b.string(Buffer.from([0xff]))])), '<not readable, 16 bytes>');
-  assert.equal(idText(b.document(['_id', b.objectId(id)])), id);
-  assert.equal(idText(b.document(['_id', b.string('customer 7')])), 'customer 7');
-  assert.equal(idText(b.document(['_id', b.string('x'.repeat(1_000_000))]), 5), 'xxxx…');
-  assert.equal(idText(b.document(['_id', b.double(7)])), '7');
-  assert.equal(idText(b.document(['_id', b.embedded(['a', b.int32(1)])])), '{"a":1}');
-  assert.equal(idText(b.document(['region', b.string('eu')], ['_id', b.int32(7)])), '{"region":"eu","_id":7}');
-  assert.equal(idText(Buffer.from('broken')), '<not readable, 6 bytes>');
+  assert.equal(shownId(b.document(['_id', b.objectId(id)])), id);
+  assert.equal(shownId(b.document(['_id', b.string('customer 7')])), 'customer 7');
+  assert.equal(shownId(b.document(['_id', b.string('x'.repeat(1_000_000))]), 5), 'xxxx…');
+  assert.equal(shownId(b.document(['_id', b.double(7)])), '7');
+  assert.equal(shownId(b.document(['_id', b.embedded(['a', b.int32(1)])])), '{"a":1}');
+  assert.equal(shownId(b.document(['region', b.string('eu')], ['_id', b.int32(7)])), '{"region":"eu","_id":7}');
+  assert.equal(shownId(Buffer.from('broken')), '<not readable, 6 bytes>');
 });
 
 test('a cut never splits a character', () => {
@@ -109,6 +109,6 @@ test('fuzz: a broken event is described as far as it goes', () => {
     }
     describeEvent(event, { width: 80 });
     keyText(raw);
-    idText(raw);
+    shownId(raw);
   }
 });

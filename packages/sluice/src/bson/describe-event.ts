@@ -1,7 +1,7 @@
 import type { BsonValue, ChangeEvent } from '../core/change-event.ts';
 import { formatNamespace } from '../core/change-event.ts';
 import { BsonType, fieldsOf, findField, readInt32 } from './elements.ts';
-import { idText } from './key-text.ts';
+import { shownId } from './key-text.ts';
 import { cut, printable, ValueText } from './readable-text.ts';
 
 /** A piece of the description and what it is, so that the caller can colour it. */
@@ -42,7 +42,7 @@ export function describeEvent(event: ChangeEvent, options: DescribeOptions): Eve
   return {
     op: printable(attempt(() => event.op, '?')),
     namespace: printable(attempt(() => formatNamespace(event.namespace), '?')),
-    key: attempt(() => idText(event.key(), options.keyWidth ?? DEFAULT_KEY_WIDTH), '?'),
+    key: attempt(() => shownId(event.key(), options.keyWidth ?? DEFAULT_KEY_WIDTH), '?'),
     details: line.segments,
   };
 }

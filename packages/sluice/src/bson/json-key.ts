@@ -1,10 +1,10 @@
 import { type CanonicalNumber, canonicalNumber } from './canonical-number.ts';
-import { BsonType, cstringEnd, documentEnd, readInt32, valueEnd } from './elements.ts';
+import { BsonType, cstringEnd, documentEnd, readInt32, stringEnd, valueEnd } from './elements.ts';
 import type { JsonBuffer } from './json-buffer.ts';
 import { DocumentWriter } from './json-document.ts';
 import { writeInteger } from './json-numbers.ts';
 import { ScalarWriter } from './json-scalars.ts';
-import { nestedTooDeep } from './malformed.ts';
+import { malformedBson, nestedTooDeep } from './malformed.ts';
 
 const MAX_DEPTH = 200;
 const COMMA = 0x2c;
@@ -112,10 +112,25 @@ export class KeyWriter {
       case BsonType.symbol:
         this.#target.text(source, at + 4, end - 1);
         break;
+      case BsonType.codeWithScope:
+        this.#codeWithScope(at, end);
+        break;
       default:
         this.#values.value(type, source.subarray(at, end));
     }
     return end;
+  }
+
+  /** As `DocumentWriter` writes it, but with the numbers of the scope by their value. */
+  #codeWithScope(at: number, end: number): void {
+    const target = this.#target;
+    const codeEnd = stringEnd(this.#source, at + 4, end);
+    if (documentEnd(this.#source, codeEnd, end) !== end) throw malformedBson('code and scope do not fill their length');
+    target.ascii('{"$code":');
+    target.text(this.#source, at + 8, codeEnd - 1);
+    target.ascii(',"$scope":');
+    this.#object(codeEnd, end);
+    target.bytes[target.at++] = CLOSE_OBJECT;
   }
 
   #number(number: CanonicalNumber): void {

@@ -21,7 +21,7 @@ export function keyText(key: Uint8Array | undefined, width = DEFAULT_WIDTH): str
  * The shortest readable form of a document key: a text or ObjectId `_id` bare, any other `_id` as JSON, and the whole
  * key when it has more fields than `_id`. Never throws.
  */
-export function idText(key: Uint8Array | undefined, width = DEFAULT_WIDTH): string {
+export function shownId(key: Uint8Array | undefined, width = DEFAULT_WIDTH): string {
   if (key === undefined) return '';
   const id = findId(key);
   // Length, type byte, `_id` with its end, value and closing zero: nothing but the `_id`.

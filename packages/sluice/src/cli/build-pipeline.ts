@@ -6,12 +6,14 @@ import type { Decoder } from '../core/broker-message.ts';
 import type { ConnectorContext, SinkContext } from '../core/connector.ts';
 import { SluiceError } from '../core/failure.ts';
 import type { Format } from '../core/format.ts';
+import type { LearnedFields } from '../core/learned-fields.ts';
 import type { Instance } from '../core/lease.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Transform } from '../core/transform.ts';
 import type { PipelineDefinition } from '../engine/pipeline-definition.ts';
 import { thisInstance } from '../engine/this-instance.ts';
-import type { PipelineSchema } from '../schema/pipeline-schema.ts';
+import { PipelineSchema } from '../schema/pipeline-schema.ts';
+import type { SchemaSettings } from '../schema/settings.ts';
 import { Secret } from '../settings/secret.ts';
 import { describeKey } from './describe-key.ts';
 import { packageVersion } from './package-version.ts';
@@ -33,6 +35,7 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
   const { store } = config.checkpoint;
   const { deadLetter, lease } = config;
   const orderingKeys = new OrderingKeys();
+  const schemas = schemasOf(config, context);
   return {
     name: config.name,
     partition: partitionOf(config),
@@ -53,10 +56,10 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
         decoder: await pipelineDecoder(config),
       }),
     openSink: async (signal) =>
-      (await entryOf(registry.sinks, config.sink).load()).open(
-        config.sink.config,
-        await sinkContext(config, connector(signal)),
-      ),
+      (await entryOf(registry.sinks, config.sink).load()).open(config.sink.config, {
+        ...(await sinkContext(config, connector(signal))),
+        learned: schemas.learned,
+      }),
     openCheckpoints:
       store &&
       (async (signal) => (await entryOf(registry.checkpoints, store).load()).open(store.config, connector(signal))),
@@ -64,7 +67,7 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
       deadLetter &&
       (async (signal) =>
         (await entryOf(registry.deadLetters, deadLetter).load()).open(deadLetter.config, connector(signal))),
-    openTransforms: (signal) => openSteps(config, context, signal),
+    openTransforms: (signal) => openSteps(config, schemas, signal),
     concurrency: config.concurrency,
     onDeadLetter: config.onDeadLetter,
     orderingKey: (event) => orderingKeys.of(event),
@@ -72,16 +75,39 @@ export function buildPipeline(config: PipelineConfig, context: BuildContext): Pi
   };
 }
 
-/** What looks at the schema first, then the transforms. */
+/** What looks at the schema first, then the transforms, then what tells the sink what comes out of them. */
 async function openSteps(
   config: PipelineConfig,
-  { schema }: BuildContext,
+  { before, behind }: Schemas,
   signal: AbortSignal,
 ): Promise<readonly Transform[]> {
   // In this order nothing is left open when a transform cannot be opened.
   const transforms = await pipelineTransforms(config, signal);
-  return schema === undefined ? transforms : [await schema.openStep(signal), ...transforms];
+  const first = before === undefined ? [] : [await before.openStep(signal)];
+  // Kept in memory only, it has nothing to open that could fail.
+  const last = behind === undefined ? [] : [await behind.openStep(signal)];
+  return [...first, ...transforms, ...last];
 }
+
+/** What learns the schema of a pipeline, and what learns it anew for a sink behind transforms. */
+interface Schemas {
+  readonly before: PipelineSchema | undefined;
+  readonly behind: PipelineSchema | undefined;
+  /** What the sink is told. */
+  readonly learned: LearnedFields | undefined;
+}
+
+function schemasOf(config: PipelineConfig, { schema: before, registry, logger }: BuildContext): Schemas {
+  if (entryOf(registry.sinks, config.sink).learns !== true) return { before, behind: undefined, learned: undefined };
+  if (before !== undefined && config.transforms.length === 0) {
+    return { before, behind: undefined, learned: before.fields() };
+  }
+  const behind = new PipelineSchema({ pipeline: config.name, settings: FOR_THE_SINK, logger });
+  return { before, behind, learned: behind.fields() };
+}
+
+/** The sink decides itself what to do with what is new. */
+const FOR_THE_SINK: SchemaSettings = { onChange: 'allow', learnDocuments: 1, collapseAbove: 100 };
 
 /** Every pipeline runs as one partition. */
 export function partitionOf({ name }: PipelineConfig): string {

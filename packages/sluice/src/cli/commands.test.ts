@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { runSluice, SluiceProcess, writeConfig } from '../testing/sluice-process.ts';
 import { tempDir } from '../testing/temp-dir.ts';
 import { waitFor } from '../testing/wait-for.ts';
+import { INIT_SINKS } from './init-template.ts';
 
 const CANARY = 'canary-4711';
 const UNREACHABLE = `mongodb://sluice:${CANARY}@127.0.0.1:1/?directConnection=true`;
@@ -93,8 +94,10 @@ test('an unknown pipeline is a usage mistake', async () => {
 
 test('init writes a file that validates, and does not overwrite one', async () => {
   await using directory = await tempDir('cli');
-  const options = { cwd: directory.path, env: { MONGO_URI: 'mongodb://localhost', SLUICE_CONFIG: '' } };
-  for (const sink of ['kafka', 'nats', 'file', 'stdout']) {
+  const targets = { TARGET_MONGO_URI: 'mongodb://other', POSTGRES_URI: 'postgres://localhost/reports' };
+  const env = { MONGO_URI: 'mongodb://localhost', SLUICE_CONFIG: '', ...targets };
+  const options = { cwd: directory.path, env };
+  for (const sink of INIT_SINKS) {
     const file = `${sink}.yaml`;
     const written = await runSluice(['init', '--sink', sink, '--include', 'shop.*', '--output', file], options);
     assert.equal(written.code, 0, written.stderr);

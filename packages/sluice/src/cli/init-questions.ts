@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline/promises';
-import type { InitAnswers } from './init-template.ts';
+import { INIT_SINKS, type InitAnswers } from './init-template.ts';
 
 /** Answers that options already gave. */
 export interface GivenAnswers {
@@ -9,6 +9,8 @@ export interface GivenAnswers {
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
   readonly servers?: string | undefined;
+  readonly nodes?: string | undefined;
+  readonly targetUriEnv?: string | undefined;
   readonly pipeline?: string | undefined;
 }
 
@@ -20,6 +22,8 @@ const DEFAULTS: InitAnswers = {
   sink: 'stdout',
   brokers: ['localhost:9092'],
   servers: ['localhost:4222'],
+  nodes: ['http://localhost:9200'],
+  targetUriEnv: undefined,
 };
 
 /** The answers without asking: what was given, else the defaults. */
@@ -32,6 +36,8 @@ export function answersOf(given: GivenAnswers): InitAnswers {
     sink: given.sink ?? DEFAULTS.sink,
     brokers: given.brokers === undefined ? DEFAULTS.brokers : listOf(given.brokers),
     servers: given.servers === undefined ? DEFAULTS.servers : listOf(given.servers),
+    nodes: given.nodes === undefined ? DEFAULTS.nodes : listOf(given.nodes),
+    targetUriEnv: given.targetUriEnv,
   };
 }
 
@@ -47,13 +53,16 @@ export async function askFor(given: GivenAnswers): Promise<InitAnswers> {
       listOf(await ask(terminal, 'What to read (database.collection, * allowed)', DEFAULTS.include.join()));
     const snapshot =
       given.snapshot ?? (await askOne(terminal, 'Copy what is there already', ['initial', 'never', 'only']));
-    const sink = given.sink ?? (await askOne(terminal, 'Where to write', ['stdout', 'file', 'kafka', 'nats']));
+    const sink = given.sink ?? (await askOne(terminal, 'Where to write', INIT_SINKS));
     const needsBrokers = sink === 'kafka' && given.brokers === undefined;
     const brokers = needsBrokers ? await ask(terminal, 'Kafka brokers', DEFAULTS.brokers.join()) : given.brokers;
     const needsServers = sink === 'nats' && given.servers === undefined;
     const servers = needsServers ? await ask(terminal, 'NATS servers', DEFAULTS.servers.join()) : given.servers;
+    const needsNodes = sink === 'search' && given.nodes === undefined;
+    const nodes = needsNodes ? await ask(terminal, 'URLs of the search nodes', DEFAULTS.nodes.join()) : given.nodes;
     const pipeline = given.pipeline ?? (await ask(terminal, 'Name of the pipeline', DEFAULTS.pipeline));
-    return answersOf({ mongoUriEnv, include, snapshot, sink, brokers, servers, pipeline });
+    const { targetUriEnv } = given;
+    return answersOf({ mongoUriEnv, include, snapshot, sink, brokers, servers, nodes, targetUriEnv, pipeline });
   } finally {
     terminal.close();
   }

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { action, configFileOf, type GlobalOptions, type Invocation, usageError } from './action.ts';
 import { describedCommand } from './help.ts';
-import type { InitAnswers } from './init-template.ts';
+import { INIT_SINKS, type InitAnswers } from './init-template.ts';
 
 interface InitOptions {
   readonly mongoUriEnv?: string | undefined;
@@ -11,6 +11,8 @@ interface InitOptions {
   readonly sink?: InitAnswers['sink'] | undefined;
   readonly brokers?: string | undefined;
   readonly servers?: string | undefined;
+  readonly nodes?: string | undefined;
+  readonly targetUriEnv?: string | undefined;
   readonly pipeline?: string | undefined;
   readonly output?: string | undefined;
   readonly force?: boolean | undefined;
@@ -39,9 +41,11 @@ export function initCommand(): Command {
         'only',
       ]),
     )
-    .addOption(new Option('--sink <name>', 'where to write').choices(['kafka', 'nats', 'file', 'stdout']))
+    .addOption(new Option('--sink <name>', 'where to write').choices(INIT_SINKS))
     .option('--brokers <list>', 'Kafka brokers as host:port, separated by commas (localhost:9092)')
     .option('--servers <list>', 'NATS servers as host:port, separated by commas (localhost:4222)')
+    .option('--nodes <list>', 'URLs of Elasticsearch or OpenSearch, separated by commas (http://localhost:9200)')
+    .option('--target-uri-env <name>', 'variable with the connection string of a MongoDB or PostgreSQL to write to')
     .option('--pipeline <name>', 'name of the pipeline (changes)')
     .option('-o, --output <file>', 'file to write; "-" prints it (default: the file of --config)')
     .option('--force', 'overwrite the file')
@@ -56,18 +60,20 @@ async function init(invocation: Invocation<InitOptions>) {
     throw usageError(`${output} is already there`, 'overwrite it with --force, or name another with --output');
   }
   const answers = await complete(options);
-  const { initialConfig, SCHEMA_FILE } = await import('./init-template.ts');
+  const { initialConfig, SCHEMA_FILE, variablesOf } = await import('./init-template.ts');
   const text = initialConfig(answers);
-  await assertValid(text, answers);
+  const variables = variablesOf(answers);
+  await assertValid(text, variables);
   if (output === '-') return { result: { file: null, config: text }, text };
   writeFileSync(output, text, { flag: options.force === true ? 'w' : 'wx' });
   const schema = join(dirname(output), SCHEMA_FILE);
   writeFileSync(schema, readFileSync(new URL(`../../schema/${SCHEMA_FILE}`, import.meta.url)));
   if (options.quiet !== true && options.json !== true) {
-    const next = `Next: set ${answers.mongoUriEnv}, then "sluice doctor" and "sluice run".`;
+    const names = Object.keys(variables);
+    const next = `Next: set ${names.join(' and ')}, then "sluice doctor" and "sluice run".`;
     terminal.message(`${terminal.paintMessage('green', 'written')}: ${output}, and ${schema} for editors\n${next}\n`);
   }
-  return { result: { file: output, schema, pipeline: answers.pipeline, variable: answers.mongoUriEnv } };
+  return { result: { file: output, schema, pipeline: answers.pipeline, variables: Object.keys(variables) } };
 }
 
 async function complete(options: InitOptions & GlobalOptions): Promise<InitAnswers> {
@@ -77,10 +83,10 @@ async function complete(options: InitOptions & GlobalOptions): Promise<InitAnswe
 }
 
 /** What is written must pass the check that the user runs next; what an option got wrong is told by that check. */
-async function assertValid(text: string, { mongoUriEnv }: InitAnswers): Promise<void> {
+async function assertValid(text: string, env: Readonly<Record<string, string>>): Promise<void> {
   const [{ checkConfigText }, { registry }] = await Promise.all([
     import('../config/load.ts'),
     import('../connectors/registry.ts'),
   ]);
-  checkConfigText(text, { file: 'sluice.yaml', registry, env: { [mongoUriEnv]: 'mongodb://localhost' } });
+  checkConfigText(text, { file: 'sluice.yaml', registry, env });
 }

@@ -1,3 +1,4 @@
+import type { MongodbSourceConfig } from '../connectors/mongodb/config.ts';
 import type { Registry } from '../connectors/registry-entry.ts';
 import { serverMatch } from '../transforms/server-match.ts';
 import type { ChosenConnector, PipelineConfig } from './config.ts';
@@ -37,7 +38,8 @@ export function completePipeline(pipeline: Undecided, open: OpenSettings, regist
   const store = place && inherit(place, givers);
   return {
     ...pipeline,
-    source: withServerMatch(withStructure(source, sink), pipeline.transforms),
+    source: withServerMatch(forSink(source, sink, registry), pipeline.transforms),
+    sink: forSource(sink, source, registry),
     checkpoint: { ...checkpoint, store },
     deadLetter: deadLetter && inherit(deadLetter, givers),
     lease: completeLease(open.lease, { checkpoints: store, givers, registry }),
@@ -59,13 +61,35 @@ function withServerMatch(
   return query === undefined ? source : { ...source, config: { ...source.config, serverMatch: query } };
 }
 
-/** From MongoDB to MongoDB collections come with what they are like, and follow when that changes. */
-function withStructure(source: PipelineConfig['source'], sink: ChosenConnector): PipelineConfig['source'] {
+/** What a sink needs to know a MongoDB says: whole documents, and what collections are like. */
+function forSink(
+  source: PipelineConfig['source'],
+  sink: ChosenConnector,
+  registry: Registry,
+): PipelineConfig['source'] {
   if (source.name !== 'mongodb') return source;
-  const direct = sink.name === 'mongodb';
-  const { ddl, snapshot } = source.config as { readonly ddl?: boolean; readonly snapshot: { structure?: boolean } };
-  const structure = snapshot.structure ?? direct;
-  return { ...source, config: { ...source.config, ddl: ddl ?? direct, snapshot: { ...snapshot, structure } } };
+  const needs = registry.sinks[sink.name];
+  const config = source.config as MongodbSourceConfig;
+  const { snapshot } = config;
+  return {
+    ...source,
+    config: {
+      ...config,
+      fullDocument: config.fullDocument ?? (needs?.wholeDocuments === true ? 'updateLookup' : 'whenAvailable'),
+      // Between two MongoDB the options of collections follow when they change.
+      ddl: config.ddl ?? sink.name === 'mongodb',
+      snapshot: { ...snapshot, structure: snapshot.structure ?? needs?.structure === true },
+    },
+  };
+}
+
+/** The delete of a document that the server looked up in vain follows, so there it is no loss to leave its update out. */
+function forSource(sink: PipelineConfig['sink'], source: ChosenConnector, registry: Registry): PipelineConfig['sink'] {
+  if (registry.sinks[sink.name]?.wholeDocuments !== true) return sink;
+  const { fullDocument } = source.config as Partial<MongodbSourceConfig>;
+  const looksUp = source.name === 'mongodb' && (fullDocument === undefined || fullDocument === 'updateLookup');
+  const missingDocument = sink.config['missingDocument'] ?? (looksUp ? 'skip' : 'reject');
+  return { ...sink, config: { ...sink.config, missingDocument } };
 }
 
 /** Checkpoints in MongoDB need no other permission for a lease beside them, so there it is on by default. */

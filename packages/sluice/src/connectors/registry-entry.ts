@@ -18,6 +18,12 @@ export interface ConnectorTraits {
   readonly lanes?: boolean;
   /** A sink that writes documents as they are: takes no `format`. */
   readonly documents?: boolean;
+  /** A sink that needs the whole document with every change: a MongoDB source looks it up. */
+  readonly wholeDocuments?: boolean;
+  /** A sink that wants to know what collections are like: a MongoDB source says it. */
+  readonly structure?: boolean;
+  /** A sink that makes fields or columns of what the documents show: it is told what the pipeline learns. */
+  readonly learns?: boolean;
 }
 
 /** A place in the registry: the schema of the configuration, and how to load the code that takes it. */

@@ -20,7 +20,9 @@ import {
 } from './mongodb/config.ts';
 import { mongodbSinkConfig } from './mongodb/target/config.ts';
 import { natsSinkConfig, natsSourceConfig } from './nats/config.ts';
+import { postgresSinkConfig, shownTarget } from './postgres/config.ts';
 import { checkpoints, deadLetters, leases, type Registry, schemas, sink, source } from './registry-entry.ts';
+import { searchSinkConfig } from './search/config.ts';
 import { shownUrl, webhookSinkConfig } from './webhook/config.ts';
 
 const kafkaDeadLetters = kafkaDeadLetterConfig.extend({
@@ -71,8 +73,29 @@ export const registry: Registry = {
       config: mongodbSinkConfig,
       lanes: true,
       documents: true,
+      structure: true,
       load: async () => (await import('./mongodb/index.ts')).mongodbSink,
       describe: ({ database, collection }) => `${database}.${collection}`,
+    }),
+    postgres: sink({
+      config: postgresSinkConfig,
+      lanes: true,
+      documents: true,
+      wholeDocuments: true,
+      structure: true,
+      learns: true,
+      load: async () => (await import('./postgres/index.ts')).postgresSink,
+      describe: (config) => `${config.schema}.${config.table} at ${shownTarget(config)}`,
+    }),
+    search: sink({
+      config: searchSinkConfig,
+      lanes: true,
+      documents: true,
+      wholeDocuments: true,
+      structure: true,
+      learns: true,
+      load: async () => (await import('./search/index.ts')).searchSink,
+      describe: ({ index, nodes }) => `${index} at ${nodes.join(',')}`,
     }),
     file: sink({
       config: fileSinkConfig,

@@ -2,6 +2,7 @@ import type { Decoder } from './broker-message.ts';
 import type { CheckpointStore, PartitionId } from './checkpoint.ts';
 import type { DeadLetterStore } from './dead-letter.ts';
 import type { Format } from './format.ts';
+import type { LearnedFields } from './learned-fields.ts';
 import type { LeaseStore } from './lease.ts';
 import type { Logger } from './logger.ts';
 import type { SchemaStore } from './schema-store.ts';
@@ -27,9 +28,11 @@ export interface SourceContext extends ConnectorContext {
   readonly decoder?: Decoder | undefined;
 }
 
-/** A sink also gets the format its configuration names. */
+/** A sink also gets the format its configuration names, and what the pipeline learns where the sink wants to know it. */
 export interface SinkContext extends ConnectorContext {
   readonly format: Format;
+  /** Set for sinks whose registry entry says `learns`. */
+  readonly learned?: LearnedFields | undefined;
 }
 
 /** One finding of `sluice doctor`. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SluiceError } from '../core/failure.ts';
-import type { FieldPath } from './field-path.ts';
+import type { FieldPath } from '../core/field-path.ts';
 
 /** One BSON type of a field. Times are those of the changes at the source, in ms since the epoch. */
 export interface TypeSchema {

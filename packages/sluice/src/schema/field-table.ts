@@ -1,6 +1,6 @@
+import { ANY_NAME, childPath, ELEMENTS, type FieldPath, parentPath, pathOf, segmentsOf } from '../core/field-path.ts';
 import { type TypeSet, typeBitOf, typeNames } from './bson-types.ts';
 import type { FieldSchema, TypeSchema } from './collection-schema.ts';
-import { ANY_NAME, childPath, ELEMENTS, type FieldPath, parentPath, pathOf, segmentsOf } from './field-path.ts';
 
 /** A number that grows, and how much of it the store already has. */
 export interface Tally {
@@ -48,6 +48,7 @@ export class FieldTable {
   readonly #room: FieldRoom;
   readonly #collapseAbove: number;
   #limited = false;
+  #revision = 0;
   /** True when fields were added since the last look at how many there are. */
   #grown = false;
 
@@ -58,6 +59,11 @@ export class FieldTable {
 
   get maps(): ReadonlySet<FieldPath> {
     return this.#maps;
+  }
+
+  /** Grows with every new field and type, and when fields become those of a map or are accepted. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** True when there was no room for a field. */
@@ -94,6 +100,7 @@ export class FieldTable {
     const field = this.#fields.get(path) ?? this.#add(path);
     if (field === undefined) return false;
     const known = field.types.get(type);
+    if (known === undefined || (known.pending && !pending)) this.#revision += 1;
     if (known === undefined) field.types.set(type, { total: seen, stored: 0, sinceMs, lastMs, pending });
     else {
       known.total += seen;
@@ -143,6 +150,7 @@ export class FieldTable {
       [...types.values()].filter((type) => type.pending),
     );
     for (const entry of pending) entry.pending = false;
+    this.#revision += pending.length;
     return pending.length > 0;
   }
 
@@ -222,6 +230,7 @@ export class FieldTable {
 
   /** What is below the names of the map becomes one; the counts are at most those of the map itself. */
   #collapse(map: FieldPath): void {
+    this.#revision += 1;
     const depth = segmentsOf(map).length;
     const start = `${map}.`;
     const renamed = (path: FieldPath) => pathOf(segmentsOf(path).with(depth, ANY_NAME));

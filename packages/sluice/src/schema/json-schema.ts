@@ -1,5 +1,5 @@
+import { ANY_NAME, ELEMENTS, segmentName, segmentsOf } from '../core/field-path.ts';
 import type { CollectionSchema, FieldSchema } from './collection-schema.ts';
-import { ANY_NAME, ELEMENTS, segmentName, segmentsOf } from './field-path.ts';
 
 /** `mongodb`: for `$jsonSchema` of a validator, with `bsonType`. `2020-12`: of the documents as relaxed Extended JSON. */
 export type JsonSchemaDialect = 'mongodb' | '2020-12';

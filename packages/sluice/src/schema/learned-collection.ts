@@ -1,6 +1,6 @@
+import { type FieldPath, parentPath } from '../core/field-path.ts';
 import { ARRAY, OBJECT, singleTypes, type TypeSet, typeBitOf } from './bson-types.ts';
 import { CHANGES_KEPT, type CollectionSchema, type SchemaChange } from './collection-schema.ts';
-import { type FieldPath, parentPath } from './field-path.ts';
 import { type FieldRoom, FieldTable, type Tally } from './field-table.ts';
 import type { Outline, OutlineContext } from './outline.ts';
 import { type KnownShape, type ShapeRoom, Shapes } from './shapes.ts';
@@ -42,6 +42,8 @@ export class LearnedCollection implements OutlineContext {
   #sinceMs = Number.POSITIVE_INFINITY;
   #lastMs = 0;
   #changes: readonly SchemaChange[] = [];
+  /** What the fields counted that are replaced by now. */
+  #revisionBefore = 0;
 
   constructor(name: string, room: LearningRoom, collapseAbove: number) {
     this.name = name;
@@ -49,6 +51,11 @@ export class LearnedCollection implements OutlineContext {
     this.#room = room;
     this.#collapseAbove = collapseAbove;
     this.#fields = new FieldTable(room, collapseAbove);
+  }
+
+  /** Grows with everything new that is known of the fields. */
+  get revision(): number {
+    return this.#revisionBefore + this.#fields.revision;
   }
 
   get limited(): boolean {
@@ -145,6 +152,7 @@ export class LearnedCollection implements OutlineContext {
   adopt(stored: CollectionSchema): void {
     this.forgetShapes();
     const rest = this.#unstored();
+    this.#revisionBefore = this.revision + 1;
     this.#fields.clear();
     this.#fields = new FieldTable(this.#room, this.#collapseAbove);
     this.#changes = [];

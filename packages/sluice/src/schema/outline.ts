@@ -1,6 +1,6 @@
 import { asBuffer, BsonType, cstringEnd, documentEnd, fieldsOf, findField, valueEnd } from '../bson/elements.ts';
+import { ANY_NAME, childPath, ELEMENTS, type FieldPath, nameSegment } from '../core/field-path.ts';
 import { ARRAY, OBJECT, type TypeSet, typeBit } from './bson-types.ts';
-import { ANY_NAME, childPath, ELEMENTS, type FieldPath, nameSegment } from './field-path.ts';
 import { DEEPEST_LEVEL } from './shape-hash.ts';
 
 /** Paths with the types they have in one document; what is above comes before what is below. */

@@ -1,6 +1,8 @@
+import type { LearnedFields } from '../core/learned-fields.ts';
 import type { Logger } from '../core/logger.ts';
 import type { SchemaStore } from '../core/schema-store.ts';
 import type { SchemaChange } from './collection-schema.ts';
+import { MemoryFields } from './memory-fields.ts';
 import { SchemaMemory, type SchemaView } from './schema-memory.ts';
 import { SchemaSaver } from './schema-saver.ts';
 import { createSchemaStep, type SchemaStep } from './schema-step.ts';
@@ -43,6 +45,11 @@ export class PipelineSchema {
         await step[Symbol.asyncDispose]();
       },
     };
+  }
+
+  /** What is known of the fields now and from now on. */
+  fields(): LearnedFields {
+    return new MemoryFields(this.#memory);
   }
 
   /** What is known now. */

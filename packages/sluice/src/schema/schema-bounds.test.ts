@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BSON } from 'mongodb';
+import { childPath, nameSegment, parentPath, pathOf, segmentName, segmentsOf } from '../core/field-path.ts';
 import { decodeSchema, encodeSchema } from './collection-schema.ts';
-import { childPath, nameSegment, parentPath, pathOf, segmentName, segmentsOf } from './field-path.ts';
 import { LearnedCollection } from './learned-collection.ts';
 import { outlineOf } from './outline.ts';
 import { inserts, pass, signal, typesIn, watchedSchema } from './schema-fixture.ts';

@@ -46,6 +46,11 @@ export class SchemaMemory {
     return this.#open(formatNamespace(namespace));
   }
 
+  /** The collection, if it is known. */
+  known(namespace: Namespace): LearnedCollection | undefined {
+    return this.#collections.get(formatNamespace(namespace));
+  }
+
   /** True when what is new in the documents of the collection only teaches. */
   isLearning({ documents }: { readonly documents: number }): boolean {
     return documents < this.settings.learnDocuments;

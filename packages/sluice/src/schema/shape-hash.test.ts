@@ -4,8 +4,8 @@ import * as b from '../bson/test-support/bson-bytes.ts';
 import { corrupt, randomDocument } from '../bson/test-support/random-bson.ts';
 import { everyType } from '../bson/test-support/sample-events.ts';
 import { SluiceError } from '../core/failure.ts';
+import { ANY_NAME, nameSegment } from '../core/field-path.ts';
 import { seededRandom, testRandom } from '../testing/random.ts';
-import { ANY_NAME, nameSegment } from './field-path.ts';
 import { outlineOf } from './outline.ts';
 import { ShapeHash } from './shape-hash.ts';
 

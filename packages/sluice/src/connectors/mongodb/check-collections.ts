@@ -5,6 +5,7 @@ import { serverCode } from './classify.ts';
 import { runCommand } from './client.ts';
 import type { MongodbSourceConfig } from './config.ts';
 import { describeScope, literalDatabases, type Scope, scopeIncludes, scopeOf } from './scope.ts';
+import { fullDocumentOf } from './stream-pipeline.ts';
 
 const NAMES_SHOWN = 5;
 
@@ -83,7 +84,7 @@ function silent(scope: Scope, others: readonly ListedCollection[]): Finding[] {
 }
 
 function images(config: MongodbSourceConfig, ordinary: readonly ListedCollection[]): Finding[] {
-  const wanted = [config.fullDocument, config.beforeImage].filter(
+  const wanted = [fullDocumentOf(config), config.beforeImage].filter(
     (mode) => mode === 'whenAvailable' || mode === 'required',
   );
   if (wanted.length === 0 || ordinary.length === 0) return [];

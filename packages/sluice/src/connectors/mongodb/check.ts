@@ -16,6 +16,7 @@ import { atLeast, type Deployment, describeDeployment, type ServerVersion } from
 import { oplogWindow } from './oplog-window.ts';
 import { formatAge } from './position-lost.ts';
 import { openStateCollection } from './state-collection.ts';
+import { fullDocumentOf } from './stream-pipeline.ts';
 
 const CHECK_LIMIT_MS = 20_000;
 const SHORT_WINDOW_MS = 24 * 3_600_000;
@@ -133,9 +134,10 @@ function reachable(deployment: Deployment): Finding {
 function checkVersion(config: MongodbSourceConfig, { version }: Deployment): Finding {
   const check = 'mongodb.version';
   if (atLeast(version, LOWEST_VERSION)) return { check, level: 'ok', message: `MongoDB ${version.join('.')}` };
-  const postImage = config.fullDocument === 'whenAvailable' || config.fullDocument === 'required';
+  const fullDocument = fullDocumentOf(config);
+  const postImage = fullDocument === 'whenAvailable' || fullDocument === 'required';
   const missing = [
-    ...(postImage ? [`fullDocument: ${config.fullDocument}`] : []),
+    ...(postImage ? [`fullDocument: ${fullDocument}`] : []),
     ...(config.beforeImage === 'off' ? [] : [`beforeImage: ${config.beforeImage}`]),
     ...(config.ddl ? ['ddl: true'] : []),
   ];

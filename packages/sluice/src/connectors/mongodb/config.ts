@@ -82,12 +82,13 @@ export const mongodbSourceConfig = z
       ),
     fullDocument: z
       .enum(['off', 'updateLookup', 'whenAvailable', 'required'])
-      .default('whenAvailable')
+      .optional()
       .describe(
         'The document that comes with an update. whenAvailable: as it was right after the change, on collections with ' +
           'changeStreamPreAndPostImages; elsewhere an update comes with what changed and without the document. ' +
           'required: the same, and stops when it is missing. updateLookup: as it is when the event is read, which may ' +
-          'be later or gone; needs no images. off: only what changed.',
+          'be later or gone; needs no images. off: only what changed. Default: updateLookup where the sink needs whole ' +
+          'documents (search, postgres), else whenAvailable.',
       ),
     beforeImage: z
       .enum(['off', 'whenAvailable', 'required'])

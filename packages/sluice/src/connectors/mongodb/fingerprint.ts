@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { EJSON } from 'bson';
 import type { Globs, Scope } from './scope.ts';
-import { type StreamConfig, userStages } from './stream-pipeline.ts';
+import { fullDocumentOf, type StreamConfig, userStages } from './stream-pipeline.ts';
 
 /**
  * Hash of everything that selects or shapes events. Two configurations that mean the same have the same one: the order
@@ -11,7 +11,7 @@ export function fingerprintOf(config: StreamConfig, scope: Scope): string {
   const selection = {
     scope: scopeText(scope),
     pipeline: EJSON.stringify(userStages(config.pipeline), { relaxed: false }),
-    fullDocument: config.fullDocument,
+    fullDocument: fullDocumentOf(config),
     beforeImage: config.beforeImage,
     ddl: config.ddl ?? false,
   };

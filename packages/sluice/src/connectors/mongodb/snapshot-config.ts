@@ -61,8 +61,8 @@ const settings = z.strictObject({
     .describe(
       'Also hands out what collections are like, as the events that would have made them: `create` in front of the rows ' +
         'of a collection, `createIndexes` behind them; at the start also views, and what is known of time series and ' +
-        'capped collections. Needs the privileges listCollections and listIndexes. Default: true when the sink is a ' +
-        'MongoDB too, else false.',
+        'capped collections. Needs the privileges listCollections and listIndexes. Default: true when the sink ' +
+        'makes use of it (mongodb, search, postgres), else false.',
     ),
 });
 

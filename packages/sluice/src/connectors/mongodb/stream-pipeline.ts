@@ -29,6 +29,11 @@ export interface StreamConfig extends Pick<MongodbSourceConfig, 'pipeline' | 'fu
   readonly serverMatch?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** The document that comes with an update where nothing is said and the sink does not need another one. */
+export function fullDocumentOf({ fullDocument }: Pick<MongodbSourceConfig, 'fullDocument'>) {
+  return fullDocument ?? 'whenAvailable';
+}
+
 /** The whole pipeline of a change stream. */
 export function streamPipeline(config: StreamConfig, scope: Scope, start: StartPoint, large: LargeEvents): Document[] {
   const filter = namespaceFilter(scope);
@@ -67,9 +72,10 @@ export function userStages(pipeline: StreamConfig['pipeline']): Document[] {
 }
 
 function changeStreamOptions(config: StreamConfig, scope: Scope, start: StartPoint): Document {
+  const fullDocument = fullDocumentOf(config);
   return {
     ...(scope.level === 'deployment' ? { allChangesForCluster: true } : {}),
-    ...(config.fullDocument === 'off' ? {} : { fullDocument: config.fullDocument }),
+    ...(fullDocument === 'off' ? {} : { fullDocument }),
     ...(config.beforeImage === 'off' ? {} : { fullDocumentBeforeChange: config.beforeImage }),
     ...(config.ddl === true ? { showExpandedEvents: true } : {}),
     ...startOption(start),

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../core/failure.ts';
+import { waitFor } from '../wait-for.ts';
 import { lastLines } from './server-cache.ts';
 
 /**
@@ -40,6 +41,7 @@ until rm -rf "$home" 2>/dev/null || [ $tries -ge 20 ]; do sleep 0.1; tries=$((tr
 const LAUNCHER = 'set -e; file=$1; shift; echo $$ >"$file"; exec "$@"';
 
 const DISPOSE_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 10_000;
 
 /** What to start. The command line must name the home's folder, or the watchdog will not recognise the process. */
 export interface ServerCommand {
@@ -132,7 +134,8 @@ function startProcess(dir: string, command: ServerCommand): ServerProcess {
     async kill(signal) {
       if (!running) return;
       child.kill(signal);
-      if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
+      if (signal === 'SIGCONT') return;
+      if (signal === 'SIGSTOP') return untilStopped(child.pid);
       child.ref();
       await exited;
     },
@@ -141,6 +144,28 @@ function startProcess(dir: string, command: ServerCommand): ServerProcess {
       return lastLines(text, lines);
     },
   };
+}
+
+/** Each thread stops by itself, so a server may still answer for a moment after the signal. */
+async function untilStopped(pid: number | undefined): Promise<void> {
+  if (pid === undefined || !existsSync('/proc/self/task')) return;
+  await waitFor(async () => (await threadStates(pid)).every((state) => state === 'T'), {
+    timeoutMs: STOP_LIMIT_MS,
+    intervalMs: 5,
+    message: `every thread of process ${pid} has stopped`,
+  });
+}
+
+/** One letter for each thread, as in proc(5). A thread that has ended meanwhile counts as stopped. */
+async function threadStates(pid: number): Promise<string[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  return Promise.all(
+    threads.map(async (thread) => {
+      const status = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T');
+      // The name of the program stands in parentheses and may hold anything.
+      return status.slice(status.lastIndexOf(')') + 2)[0] ?? 'T';
+    }),
+  );
 }
 
 function exitOf(child: ChildProcess): Promise<string> {

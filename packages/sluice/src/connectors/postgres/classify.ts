@@ -1,0 +1,301 @@
+import { DatabaseError } from 'pg';
+import { type FailureKind, isAbort, SluiceError } from '../../core/failure.ts';
+
+/**
+ * What was being done when an error came up: `connect` reaching the server and logging in · `tables` making schemas,
+ * tables and columns · `state` reading and writing Sluice's own tables · `write` writing documents · `check` doctor.
+ */
+export type PostgresPhase = 'connect' | 'tables' | 'state' | 'write' | 'check';
+
+/** The server did not answer in time; it may still be at it. */
+export class NoAnswerError extends Error {}
+
+interface Verdict {
+  readonly kind: FailureKind;
+  readonly code: string;
+  readonly what: string;
+  readonly hint?: string | undefined;
+}
+
+const AUTHENTICATION: Verdict = {
+  kind: 'transient',
+  code: 'postgres.authentication',
+  what: 'the server refuses the login',
+  hint: 'Correct the user and the password, or `pg_hba.conf` of the server. It is tried again, so a corrected login is taken up.',
+};
+const UNREACHABLE: Verdict = {
+  kind: 'transient',
+  code: 'postgres.unreachable',
+  what: 'the server cannot be reached',
+  hint: 'Check host and port, the network and that the server runs. It is tried again.',
+};
+const LOST: Verdict = { kind: 'transient', code: 'postgres.connection-lost', what: 'the connection was lost' };
+const TLS: Verdict = {
+  kind: 'transient',
+  code: 'postgres.tls',
+  what: 'no TLS connection is possible',
+  hint: 'Check `tls` (authority, client certificate) and that the host is in the certificate of the server. It is tried again.',
+};
+const PRIVILEGE: Verdict = {
+  kind: 'transient',
+  code: 'postgres.privilege',
+  what: 'the user lacks a privilege',
+  hint: 'Grant what `sluice doctor` names. It is tried again.',
+};
+const RESOURCES: Verdict = {
+  kind: 'transient',
+  code: 'postgres.resources',
+  what: 'the server has run out of something',
+  hint: 'Free or add disk, memory or connections on the server. It is tried again.',
+};
+const READ_ONLY: Verdict = {
+  kind: 'transient',
+  code: 'postgres.read-only',
+  what: 'the server cannot be written to',
+  hint: 'It is a standby or was made read-only: name the primary, or all hosts separated by commas. It is tried again.',
+};
+const CONFLICT: Verdict = { kind: 'transient', code: 'postgres.conflict', what: 'others were writing the same rows' };
+const TIMEOUT: Verdict = {
+  kind: 'transient',
+  code: 'postgres.timeout',
+  what: 'a statement was cancelled',
+  hint: 'If it needs longer, raise `statementTimeout`; look for who holds locks in pg_locks. It is tried again.',
+};
+const MISSING: Verdict = {
+  kind: 'transient',
+  code: 'postgres.table-missing',
+  what: 'a table or column is no longer there',
+  hint: 'It was dropped while Sluice was running. It is made again; what it held comes back with `sluice snapshot`.',
+};
+const CHANGED: Verdict = {
+  kind: 'transient',
+  code: 'postgres.table-changed',
+  what: 'the table was changed meanwhile',
+};
+const UNSUPPORTED: Verdict = {
+  kind: 'config',
+  code: 'postgres.table-unsuitable',
+  what: 'the table is not as Sluice needs it',
+  hint: 'Undo what was changed about the columns `_id`, `document`, `_ts`, `_ord` and the primary key, or let Sluice make the table.',
+};
+
+const BY_STATE: Readonly<Record<string, Verdict>> = {
+  '28000': AUTHENTICATION,
+  '28P01': AUTHENTICATION,
+  '3D000': {
+    kind: 'transient',
+    code: 'postgres.no-database',
+    what: 'the database does not exist',
+    hint: 'Create it, or correct the name. It is tried again.',
+  },
+  '25006': READ_ONLY,
+  '40001': CONFLICT,
+  '40P01': CONFLICT,
+  '55P03': TIMEOUT,
+  '57014': TIMEOUT,
+  '25P03': TIMEOUT,
+  '25P04': TIMEOUT,
+  '42501': PRIVILEGE,
+  '42P01': MISSING,
+  '42703': MISSING,
+  '3F000': MISSING,
+  '42P10': UNSUPPORTED,
+  '42804': UNSUPPORTED,
+  '428C9': UNSUPPORTED,
+  '42809': UNSUPPORTED,
+  '42883': UNSUPPORTED,
+};
+
+/** Classes of states: their first two characters. */
+const BY_CLASS: Readonly<Record<string, Verdict>> = {
+  '08': LOST,
+  '40': CONFLICT,
+  '53': RESOURCES,
+  '57': { kind: 'transient', code: 'postgres.shutdown', what: 'the server is stopping or starting' },
+  '58': RESOURCES,
+};
+
+/** Other states of errors that are about the values of a single row. */
+const ROW_STATES = new Set([
+  // A number of what PostgreSQL can hold is too large: an index entry, an array, a jsonb document; nesting too deep.
+  '54000',
+  '54001',
+  '54011',
+  // Raised by a trigger.
+  'P0001',
+  // WITH CHECK OPTION; row-level security says 42501, as a missing privilege does.
+  '44000',
+]);
+/** Classes of such errors: data exceptions and violated constraints. */
+const ROW_CLASSES = new Set(['22', '23']);
+const UNIQUE_VIOLATION = '23505';
+
+/** Errors of sockets and name servers. */
+const SOCKET_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EADDRNOTAVAIL',
+]);
+const TLS_CODE = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO|ERR_OSSL|HOSTNAME_MISMATCH)/;
+const MAX_QUOTED = 200;
+
+/** The code of the server for an error (SQLSTATE); undefined for errors that it did not send. */
+export function stateOf(error: unknown): string | undefined {
+  const database = databaseError(error);
+  return database?.code;
+}
+
+/** Whether the server refuses values of a row: then the others can be written without it. */
+export function isRowRefusal(error: unknown): boolean {
+  const state = stateOf(error);
+  return state !== undefined && (ROW_STATES.has(state) || ROW_CLASSES.has(state.slice(0, 2)));
+}
+
+/** Whether a row has a value that another row has in a unique index. */
+export function isUniqueConflict(error: unknown): boolean {
+  return stateOf(error) === UNIQUE_VIOLATION;
+}
+
+/** Whether the same transaction may succeed when it is made again at once. */
+export function isSerializationFailure(error: unknown): boolean {
+  return stateOf(error)?.startsWith('40') === true;
+}
+
+/** The row cannot be stored. Neither the message nor the hint has any of its values. */
+export function rowRefused(error: unknown, table: string): SluiceError {
+  const { code = '', constraint, column, dataType } = databaseError(error) ?? {};
+  const [what, hint] = refusalOf(code);
+  const where = [
+    constraint === undefined ? '' : `constraint ${constraint}`,
+    column === undefined ? '' : `column ${column}`,
+    dataType === undefined ? '' : `type ${dataType}`,
+  ].filter((part) => part !== '');
+  const place = where.length === 0 ? '' : `, ${where.join(', ')}`;
+  return new SluiceError(`the table ${table} does not take the document: ${what} (SQLSTATE ${code}${place})`, {
+    kind: 'rejected',
+    code: code === UNIQUE_VIOLATION ? 'postgres.unique' : 'postgres.row-refused',
+    hint,
+  });
+}
+
+/** The row has a value that another row keeps in a unique index. */
+export function uniqueConflict(table: string): SluiceError {
+  const [what, hint] = refusalOf(UNIQUE_VIOLATION);
+  return new SluiceError(`the table ${table} does not take the document: ${what} (SQLSTATE ${UNIQUE_VIOLATION})`, {
+    kind: 'rejected',
+    code: 'postgres.unique',
+    hint,
+  });
+}
+
+function refusalOf(code: string): readonly [what: string, hint: string] {
+  if (code === UNIQUE_VIOLATION) {
+    return [
+      'another row has the same value in a unique index',
+      'Make the index not unique, or remove the other row, then replay the dead letter.',
+    ];
+  }
+  if (code.startsWith('23')) {
+    return ['it violates a constraint', 'Change the constraint or the document, then replay the dead letter.'];
+  }
+  if (code === 'P0001' || code === '44000') {
+    return ['a trigger or view of yours refuses it', 'Change it or the document, then replay the dead letter.'];
+  }
+  if (code.startsWith('54')) {
+    return [
+      'it is larger or nested deeper than PostgreSQL can store',
+      'Where an index of yours is meant, index a hash of the value; otherwise let a transform leave the field out. Then replay the dead letter.',
+    ];
+  }
+  return ['it has a value that PostgreSQL cannot store', 'Change the document or leave the field out by a transform.'];
+}
+
+/** The error as the engine acts on it. `doing` says what it was for, as in "write to shop.orders". */
+export function failureOf(error: unknown, phase: PostgresPhase, doing: string): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const verdict = verdictOf(error, phase);
+  const message = shownMessage(error);
+  if (verdict === undefined) {
+    return new SluiceError(`cannot ${doing}: unexpected error of PostgreSQL${message}`, {
+      kind: 'internal',
+      code: 'postgres.unexpected',
+    });
+  }
+  const { kind, code, what, hint } = verdict;
+  return new SluiceError(`cannot ${doing}: ${what}${message}`, { kind, code, hint });
+}
+
+/** As `failureOf`; the echo of an abort comes through unchanged. */
+export function failureUnlessAbort(error: unknown, phase: PostgresPhase, doing: string, signal: AbortSignal): unknown {
+  return isAbort(error, signal) ? error : failureOf(error, phase, doing);
+}
+
+function verdictOf(error: unknown, phase: PostgresPhase): Verdict | undefined {
+  const state = stateOf(error);
+  if (state !== undefined) {
+    const verdict = BY_STATE[state] ?? BY_CLASS[state.slice(0, 2)];
+    // Two processes that make the same thing at the same time; the next try finds it made.
+    if (verdict === undefined && phase === 'tables' && /^(42P0[67]|42710|42701|23505)$/.test(state)) return CONFLICT;
+    // Written to by a plan that was made before.
+    if (state === '0A000' && /cached plan/.test(messageOf(error))) return CHANGED;
+    return verdict;
+  }
+  if (error instanceof NoAnswerError) return TIMEOUT;
+  const code = codeOf(error);
+  if (SOCKET_CODES.has(code)) return phase === 'connect' ? UNREACHABLE : LOST;
+  if (TLS_CODE.test(code)) return TLS;
+  return byMessage(messageOf(error), phase);
+}
+
+/** The library has no codes for its own errors. */
+function byMessage(message: string, phase: PostgresPhase): Verdict | undefined {
+  if (/does not support SSL|SSL connection/i.test(message)) return TLS;
+  if (/SASL|SCRAM|password|authentication/i.test(message)) return AUTHENTICATION;
+  if (/standby/.test(message)) return READ_ONLY;
+  if (/timeout expired|getaddrinfo|socket disconnected/i.test(message)) {
+    return phase === 'connect' ? UNREACHABLE : LOST;
+  }
+  if (
+    /Connection terminated|not queryable|connection (was|has been) (given up|closed)|Connection ended/i.test(message)
+  ) {
+    return phase === 'connect' ? UNREACHABLE : LOST;
+  }
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : '';
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return firstInside(error);
+  return typeof error.code === 'string' ? error.code : '';
+}
+
+/** Several addresses of one host fail together. */
+function firstInside(error: unknown): string {
+  return error instanceof AggregateError ? codeOf(error.errors[0]) : '';
+}
+
+function databaseError(error: unknown): DatabaseError | undefined {
+  return error instanceof DatabaseError ? error : undefined;
+}
+
+/**
+ * The server's own words where they hold no values: with data exceptions they quote what was refused, as its `detail` does
+ * always.
+ */
+function shownMessage(error: unknown): string {
+  const state = stateOf(error);
+  if (state !== undefined && ROW_CLASSES.has(state.slice(0, 2))) return ` (SQLSTATE ${state})`;
+  const text = messageOf(error).replaceAll(/\s+/g, ' ').slice(0, MAX_QUOTED);
+  const words = [state === undefined ? codeOf(error) : `SQLSTATE ${state}`, text].filter((part) => part !== '');
+  return words.length === 0 ? '' : ` (${words.join(': ')})`;
+}

@@ -1,0 +1,212 @@
+import { Client, type QueryConfig, type QueryResult } from 'pg';
+import { isAbort } from '../../core/failure.ts';
+import { failureOf, NoAnswerError, type PostgresPhase } from './classify.ts';
+import type { PostgresConnection } from './config.ts';
+import { type ClientOptions, connectionOptions } from './connection-options.ts';
+
+/** How much longer than the server a client waits for an answer before it gives the connection up. */
+const ANSWER_MARGIN_MS = 10_000;
+/** A transaction of a process that stands still must not keep its locks: the next owner waits for them. */
+const IDLE_IN_TRANSACTION_MS = 60_000;
+/** Statements that a connection keeps prepared; a server holds each one in memory. */
+const MOST_PREPARED = 400;
+const KEEP_ALIVE_DELAY_MS = 10_000;
+
+/** A value of a statement: text, or the binary form of its type. */
+export type Value = string | number | null | Buffer;
+
+/** A statement with its values, and whether it may take as long as it needs. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly Value[];
+  readonly isUnbounded?: boolean;
+}
+
+/** A row of an answer, with what the statement names. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * One connection to PostgreSQL, for one statement at a time. It is not repaired: once it is lost everything fails, also
+ * what could go on, because a transaction may be gone with it.
+ */
+export class Session implements AsyncDisposable {
+  readonly #client: Client;
+  readonly #answerMs: number;
+  readonly #names = new Map<string, string>();
+  #nameCount = 0;
+  #lost: unknown;
+  #majorVersion = 0;
+
+  private constructor(client: Client, answerMs: number) {
+    this.#client = client;
+    this.#answerMs = answerMs;
+    // Without a listener a lost connection would end the process.
+    client.on('error', (error) => {
+      this.#lost ??= error;
+    });
+    client.on('end', () => {
+      this.#lost ??= new Error('Connection terminated unexpectedly');
+    });
+  }
+
+  /** Connects to the first host that can be written to. Throws classified errors of the phase `connect`. */
+  static async open(config: PostgresConnection, signal: AbortSignal): Promise<Session> {
+    let failure: unknown;
+    for (const options of await connectionOptions(config)) {
+      try {
+        return await Session.#connect(options, config, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failure ??= error;
+      }
+    }
+    throw failureOf(failure, 'connect', 'connect');
+  }
+
+  static async #connect(options: ClientOptions, config: PostgresConnection, signal: AbortSignal): Promise<Session> {
+    signal.throwIfAborted();
+    const client = new Client({
+      ...options.client,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+      connectionTimeoutMillis: config.connectTimeout,
+    });
+    const session = new Session(client, config.statementTimeout + ANSWER_MARGIN_MS);
+    try {
+      await session.#within(client.connect(), config.connectTimeout + ANSWER_MARGIN_MS, signal);
+      await session.#settle(config, signal);
+      if (options.isOneOfMany && !(await session.#isWritable(signal))) throw new Error('the server is a standby');
+      return session;
+    } catch (error) {
+      session.abandon();
+      throw error;
+    }
+  }
+
+  /** Whatever a role or a database has set otherwise must not change what is stored. */
+  async #settle({ statementTimeout }: PostgresConnection, signal: AbortSignal): Promise<void> {
+    const settings = {
+      statement_timeout: String(statementTimeout),
+      idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
+      default_transaction_isolation: 'read committed',
+      client_min_messages: 'warning',
+      bytea_output: 'hex',
+      TimeZone: 'UTC',
+      DateStyle: 'ISO, YMD',
+      IntervalStyle: 'iso_8601',
+      extra_float_digits: '1',
+    };
+    const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`);
+    const version = `current_setting('server_version_num') as version`;
+    const { rows } = await this.query({ text: `select ${version}, ${calls.join(', ')}` }, signal);
+    this.#majorVersion = Math.floor(Number(rows[0]?.['version']) / 10_000);
+    // What is acknowledged must be on disk. Waiting for standbys, or not, stays as it is set.
+    const text = `select set_config('synchronous_commit', 'on', false)
+      where current_setting('synchronous_commit') = 'off'`;
+    await this.query({ text }, signal);
+  }
+
+  /** False for a standby, and for a server that was made read-only. */
+  async #isWritable(signal: AbortSignal): Promise<boolean> {
+    const text = `select pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on' as no`;
+    const { rows } = await this.query({ text }, signal);
+    return rows[0]?.['no'] === false;
+  }
+
+  /** Major version of the server, e.g. 15. */
+  get majorVersion(): number {
+    return this.#majorVersion;
+  }
+
+  /** Whether the connection is gone. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** Runs one statement. Errors are those of the client library; an abort, and no answer, end the connection. */
+  async query(statement: Statement, signal: AbortSignal): Promise<QueryResult<Row>> {
+    signal.throwIfAborted();
+    if (this.#lost !== undefined) throw this.#lost;
+    const { text, values = [], isUnbounded } = statement;
+    const limitMs = isUnbounded === true ? undefined : this.#answerMs;
+    return await this.#within(this.#client.query<Row>({ text, values: [...values] }), limitMs, signal);
+  }
+
+  /** As `query`, for statements that come again and again: the server keeps how it runs them. */
+  async prepared(text: string, values: readonly Value[], signal: AbortSignal): Promise<QueryResult<Row>> {
+    signal.throwIfAborted();
+    if (this.#lost !== undefined) throw this.#lost;
+    const query: QueryConfig<Value[]> = { name: await this.#nameOf(text, signal), text, values: [...values] };
+    return await this.#within(this.#client.query<Row>(query), this.#answerMs, signal);
+  }
+
+  /** As `query`; errors come out classified. `doing` says what it is for. */
+  async run(phase: PostgresPhase, doing: string, statement: Statement, signal: AbortSignal): Promise<QueryResult<Row>> {
+    try {
+      return await this.query(statement, signal);
+    } catch (error) {
+      if (isAbort(error, signal)) throw error;
+      throw failureOf(error, phase, doing);
+    }
+  }
+
+  /** A name is never used for another text, so it does not matter which ones the server has forgotten. */
+  async #nameOf(text: string, signal: AbortSignal): Promise<string> {
+    let name = this.#names.get(text);
+    if (name !== undefined) return name;
+    if (this.#names.size >= MOST_PREPARED) {
+      this.#names.clear();
+      await this.query({ text: 'deallocate all' }, signal);
+    }
+    name = `s${++this.#nameCount}`;
+    this.#names.set(text, name);
+    return name;
+  }
+
+  async #within<T>(running: Promise<T>, timeoutMs: number | undefined, signal: AbortSignal): Promise<T> {
+    const ended = Promise.withResolvers<never>();
+    const end = (reason: unknown) => {
+      this.#lost ??= reason;
+      ended.reject(reason);
+      this.abandon();
+    };
+    const abort = () => end(signal.reason);
+    const timer =
+      timeoutMs && setTimeout(() => end(new NoAnswerError(`no answer in ${timeoutMs / 1000} s`)), timeoutMs);
+    signal.addEventListener('abort', abort, { once: true });
+    running.catch(() => {});
+    try {
+      return await Promise.race([running, ended.promise]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Ends the connection at once; the server rolls back what is not committed. */
+  abandon(): void {
+    this.#lost ??= new Error('the connection was given up');
+    void this.#client.end().catch(() => {});
+    // A goodbye may never get through.
+    destroyStream(this.#client);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isLost) return this.abandon();
+    this.#lost = new Error('the connection was closed');
+    await Promise.race([this.#client.end().catch(() => {}), closeLimit()]);
+    destroyStream(this.#client);
+  }
+}
+
+const CLOSE_LIMIT_MS = 2_000;
+
+function closeLimit(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, CLOSE_LIMIT_MS).unref());
+}
+
+/** The library ends a connection politely unless a statement is under way, and its types do not show the socket. */
+function destroyStream(client: Client): void {
+  const { connection } = client as unknown as { readonly connection?: { readonly stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}

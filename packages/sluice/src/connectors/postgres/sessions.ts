@@ -1,0 +1,34 @@
+import { Session } from './client.ts';
+import type { PostgresConnection } from './config.ts';
+
+/** Connections, opened when needed, one for each that works at a time. */
+export class Sessions implements AsyncDisposable {
+  readonly #config: PostgresConnection;
+  readonly #idle: Session[] = [];
+  readonly #all = new Set<Session>();
+
+  constructor(config: PostgresConnection) {
+    this.#config = config;
+  }
+
+  /** Runs the work with a connection that nobody else uses meanwhile. One that is lost is not used again. */
+  async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = this.#idle.pop() ?? (await this.#open(signal));
+    try {
+      return await work(session);
+    } finally {
+      if (session.isLost) this.#all.delete(session);
+      else this.#idle.push(session);
+    }
+  }
+
+  async #open(signal: AbortSignal): Promise<Session> {
+    const session = await Session.open(this.#config, signal);
+    this.#all.add(session);
+    return session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#all].map((session) => session[Symbol.asyncDispose]()));
+  }
+}

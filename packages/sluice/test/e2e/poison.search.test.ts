@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testSearch } from '../../src/testing/servers/search.ts';
+import { searchTarget } from '../document-targets.ts';
+import { poisonRun } from '../poison-run.ts';
+
+test('what an index does not take is among the dead letters, everything else is in the index', {
+  timeout: 120_000,
+}, async (t) => {
+  await using target = searchTarget(await testSearch());
+  const { refused } = await poisonRun(t, target);
+  t.diagnostic([...new Set(refused)].join(', '));
+  assert.ok(!refused.some((what) => what.startsWith('good')), 'no good document is refused');
+  for (const what of ['an empty name', 'an empty part of a name', 'names of the index', 'text where an object is']) {
+    assert.equal(refused.filter((one) => one === what).length, 2, what);
+  }
+});
