@@ -6,6 +6,7 @@ import { testRandom } from '../src/testing/random.ts';
 import { testKafka } from '../src/testing/servers/kafka.ts';
 import { testMongo } from '../src/testing/servers/mongo.ts';
 import { withMongo } from '../src/testing/servers/mongo-member.ts';
+import { testNats } from '../src/testing/servers/nats.ts';
 import { preloadKeys, runWorkload } from '../src/testing/workload.ts';
 import { type DocumentTarget, waitUntilEqual, wholeDocuments } from './document-targets.ts';
 import { isReady } from './pipeline-bed.ts';
@@ -13,28 +14,28 @@ import { type RunningPipelines, type WorkerBed, workerBed } from './worker-bed.t
 
 /** What is compared, and what is broken meanwhile. */
 export interface EqualRun {
-  /** Places of their own for what comes directly and for what comes through Kafka. */
+  /** Places of their own for what comes directly and for what comes through a broker. */
   readonly direct: DocumentTarget;
   readonly throughKafka: DocumentTarget;
-  /** Further settings of the sink, for what comes directly. */
-  readonly settings?: object;
+  readonly throughNats: DocumentTarget;
   /** Kills the target's server and starts it again. */
   crash(): Promise<void>;
 }
 
 const COLLECTIONS = ['items', 'orders'];
 const KEYS = 400;
-/** Of the two processes and the target, in turn. */
-const KILLS = 9;
+/** What is killed, in turn. */
+const VICTIMS = ['direct', 'from-kafka', 'target', 'readers'] as const;
+const ROUNDS = 2;
 const CALM_MS = 60_000;
 
 /**
- * Mixed writes with ids of every type, of which some documents were there before, go directly and through Kafka into a
- * target, while each of the processes and the target are killed at random points. In the end the target is equal.
+ * Mixed writes with ids of every type, of which some documents were there before, go directly, through Kafka and through
+ * NATS into a target, while the processes and the target are killed at random points. In the end the target is equal.
  */
 export async function equalRun(t: TestContext, run: EqualRun): Promise<void> {
   const random = testRandom(t);
-  const [uri, brokers] = await Promise.all([testMongo(), testKafka()]);
+  const [uri, brokers, servers] = await Promise.all([testMongo(), testKafka(), testNats()]);
   await using bed = await workerBed();
   const source = { uri, db: `equal_${bed.id}` };
   const load = { ...source, collections: COLLECTIONS, keys: KEYS, idOf: mixedId, seed: random.seed, pauseMs: 20 };
@@ -42,16 +43,16 @@ export async function equalRun(t: TestContext, run: EqualRun): Promise<void> {
   await using _dropped = {
     [Symbol.asyncDispose]: () => withMongo(uri, (own) => own.db(source.db).dropDatabase()) as Promise<never>,
   };
-  const pipelines = new Pipelines(bed, run, { ...source, brokers });
+  const pipelines = new Pipelines(bed, run, { ...source, brokers, servers });
   await using _ended = pipelines;
   await pipelines.startAll();
   const stop = new AbortController();
   const writing = runWorkload({ ...load, writers: 4, preloaded: true }, stop.signal);
   try {
-    for (let kill = 0; kill < KILLS; kill++) {
+    for (const victim of Array.from({ length: ROUNDS }, () => VICTIMS).flat()) {
       await delay(1_000 + random.next() * 3_500);
-      if (kill % 3 === 2) await run.crash();
-      else await pipelines.restart(kill % 3 === 0 ? 'direct' : 'from-kafka');
+      if (victim === 'target') await run.crash();
+      else await pipelines.restart(victim);
     }
   } finally {
     stop.abort();
@@ -60,7 +61,7 @@ export async function equalRun(t: TestContext, run: EqualRun): Promise<void> {
   const { ok } = await writing;
   t.diagnostic(`${ok} writes`);
   assert.ok(ok > 500, `only ${ok} writes`);
-  for (const target of [run.direct, run.throughKafka]) {
+  for (const target of [run.direct, run.throughKafka, run.throughNats]) {
     await waitUntilEqual(target, source, { collections: COLLECTIONS, timeoutMs: CALM_MS });
   }
 }
@@ -69,40 +70,52 @@ interface Ends {
   readonly uri: string;
   readonly db: string;
   readonly brokers: readonly string[];
+  readonly servers: readonly string[];
 }
 
-type Killed = 'direct' | 'from-kafka';
+type ProcessName = 'direct' | 'readers' | 'from-kafka' | 'from-nats';
 
-/** The processes: one from source to target, one to Kafka, one from there to the target. */
+/** The processes: one from source to target, one into both brokers, and one from each of them to the target. */
 class Pipelines implements AsyncDisposable {
   readonly #bed: WorkerBed;
-  readonly #definitions: Readonly<Record<Killed | 'to-kafka', object>>;
-  readonly #running = new Map<string, RunningPipelines>();
+  /** Per process its pipelines by name. */
+  readonly #definitions: Readonly<Record<ProcessName, Readonly<Record<string, object>>>>;
+  readonly #running = new Map<ProcessName, RunningPipelines>();
 
-  constructor(bed: WorkerBed, { direct, throughKafka, settings }: EqualRun, { brokers, ...place }: Ends) {
+  constructor(bed: WorkerBed, { direct, throughKafka, throughNats }: EqualRun, { brokers, servers, ...place }: Ends) {
     this.#bed = bed;
-    const topic = `equal-${bed.id}`;
+    const name = `equal-${bed.id}`;
     const source = wholeDocuments(place, { snapshot: 'initial' });
     const format = { name: 'change', json: 'canonical' };
     const createTopics = { partitions: 4, replicationFactor: 1 };
+    const kafka = { brokers, topics: [name], group: name, topicRefresh: '1s' };
+    // Names are those of checkpoints and leases, too.
     this.#definitions = {
-      direct: { source, sink: direct.sink(settings) },
-      'to-kafka': { source, sink: { kafka: { brokers, topic, format, createTopics } } },
-      'from-kafka': {
-        source: { kafka: { brokers, topics: [topic], group: topic, topicRefresh: '1s' } },
-        sink: throughKafka.sink(),
+      direct: { [`${name}-direct`]: { source, sink: direct.sink() } },
+      readers: {
+        [`${name}-to-kafka`]: { source, sink: { kafka: { brokers, topic: name, format, createTopics } } },
+        [`${name}-to-nats`]: { source, sink: { nats: { servers, stream: name, subject: `${name}.{coll}`, format } } },
+      },
+      'from-kafka': { [`${name}-from-kafka`]: { source: { kafka }, sink: throughKafka.sink() } },
+      'from-nats': {
+        [`${name}-from-nats`]: { source: { nats: { servers, stream: name, durable: name } }, sink: throughNats.sink() },
       },
     };
   }
 
   async startAll(): Promise<void> {
-    await Promise.all([this.#start('direct'), this.#start('to-kafka')]);
-    for (const name of ['direct', 'to-kafka']) await this.#running.get(name)?.waitFor(this.#named(name), isReady);
-    await this.#start('from-kafka');
+    const first = ['direct', 'readers'] as const;
+    await Promise.all(first.map((name) => this.#start(name)));
+    for (const name of first) {
+      for (const pipeline of Object.keys(this.#definitions[name])) {
+        await this.#running.get(name)?.waitFor(pipeline, isReady);
+      }
+    }
+    await Promise.all((['from-kafka', 'from-nats'] as const).map((name) => this.#start(name)));
   }
 
   /** `kill -9`, and a new process at once. */
-  async restart(name: Killed): Promise<void> {
+  async restart(name: ProcessName): Promise<void> {
     const exit = await this.#running.get(name)?.process.end('SIGKILL');
     assert.equal(exit?.signal, 'SIGKILL', `${name} ended by itself`);
     await this.#start(name);
@@ -112,12 +125,7 @@ class Pipelines implements AsyncDisposable {
     await Promise.all([...this.#running.values()].map((one) => one[Symbol.asyncDispose]()));
   }
 
-  async #start(name: Killed | 'to-kafka'): Promise<void> {
-    this.#running.set(name, await this.#bed.start({ [this.#named(name)]: this.#definitions[name] }));
-  }
-
-  /** Names are those of checkpoints and leases, too. */
-  #named(name: string): string {
-    return `${name}-${this.#bed.id}`;
+  async #start(name: ProcessName): Promise<void> {
+    this.#running.set(name, await this.#bed.start(this.#definitions[name]));
   }
 }

@@ -71,14 +71,26 @@ export async function poisonRun(t: TestContext, target: DocumentTarget, settings
   }
 }
 
+interface ListedLetter {
+  readonly reference: string;
+  readonly key: string;
+  readonly reason: string;
+}
+
 /** Ids of the dead letters, as `sluice dlq list` shows them. */
 async function listedLetters(running: RunningPipelines, bed: WorkerBed, name: string): Promise<string[]> {
   await running.process.end('SIGTERM');
-  const run = await runSluice(['dlq', 'list', '-p', name, '-c', `${bed.directory}/process-1/sluice.yaml`, '--json']);
-  assert.equal(run.code, 0, run.stderr);
-  const { result } = JSON.parse(run.stdout) as { result: { deadLetters: readonly { key: string; reason: string }[] } };
-  for (const { reason } of result.deadLetters) assert.notEqual(reason, '');
-  return result.deadLetters.map(({ key }) => String((JSON.parse(key) as { _id: number })._id));
+  const dlq = async (...args: readonly string[]) => {
+    const of = ['-p', name, '-c', `${bed.directory}/process-1/sluice.yaml`, '--json'];
+    const run = await runSluice(['dlq', ...args, ...of]);
+    assert.equal(run.code, 0, run.stderr);
+    return (JSON.parse(run.stdout) as { result: unknown }).result;
+  };
+  const { deadLetters } = (await dlq('list')) as { deadLetters: readonly ListedLetter[] };
+  for (const { reason } of deadLetters) assert.notEqual(reason, '');
+  const [first] = deadLetters;
+  if (first !== undefined) assert.ok('event' in ((await dlq('show', first.reference)) as object));
+  return deadLetters.map(({ key }) => String((JSON.parse(key) as { _id: number })._id));
 }
 
 /** The number that an id of the target stands for. */

@@ -17,7 +17,7 @@ const REFUSED: readonly (readonly [title: string, text: string, expected: RegExp
   [
     'no connector',
     pipeline({ sink: '' }),
-    /sink: names no connector; choose one of kafka, nats, webhook, mongodb, file, stdout/,
+    /sink: names no connector; choose one of kafka, nats, webhook, mongodb, postgres, search, file, stdout/,
   ],
   [
     'two connectors',

@@ -98,7 +98,7 @@ function pipelineSchema(registry: Registry) {
       .optional()
       .describe(
         'Lanes over which changes are spread by document key, for sinks that can write different documents at the same ' +
-          'time (mongodb, webhook). One document is always in one lane. Default: what the sink takes for right.',
+          'time (mongodb, search, postgres, webhook). One document is always in one lane. Default: what the sink takes for right.',
       ),
     lease: leaseSection(registry),
     schema: schemaSection(choices(registry.schemas)),

@@ -31,7 +31,6 @@ test('a URI is enough', () => {
     include: ['*.*'],
     exclude: [],
     pipeline: [],
-    fullDocument: 'whenAvailable',
     beforeImage: 'off',
     startAt: 'now',
     snapshot: NEVER,

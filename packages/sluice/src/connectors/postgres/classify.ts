@@ -1,5 +1,18 @@
 import { DatabaseError } from 'pg';
-import { type FailureKind, isAbort, SluiceError } from '../../core/failure.ts';
+import { isAbort, SluiceError } from '../../core/failure.ts';
+import {
+  AUTHENTICATION,
+  BY_CLASS,
+  BY_STATE,
+  CHANGED,
+  CONFLICT,
+  LOST,
+  READ_ONLY,
+  TIMEOUT,
+  TLS,
+  UNREACHABLE,
+  type Verdict,
+} from './error-rules.ts';
 
 /**
  * What was being done when an error came up: `connect` reaching the server and logging in · `tables` making schemas,
@@ -9,111 +22,6 @@ export type PostgresPhase = 'connect' | 'tables' | 'state' | 'write' | 'check';
 
 /** The server did not answer in time; it may still be at it. */
 export class NoAnswerError extends Error {}
-
-interface Verdict {
-  readonly kind: FailureKind;
-  readonly code: string;
-  readonly what: string;
-  readonly hint?: string | undefined;
-}
-
-const AUTHENTICATION: Verdict = {
-  kind: 'transient',
-  code: 'postgres.authentication',
-  what: 'the server refuses the login',
-  hint: 'Correct the user and the password, or `pg_hba.conf` of the server. It is tried again, so a corrected login is taken up.',
-};
-const UNREACHABLE: Verdict = {
-  kind: 'transient',
-  code: 'postgres.unreachable',
-  what: 'the server cannot be reached',
-  hint: 'Check host and port, the network and that the server runs. It is tried again.',
-};
-const LOST: Verdict = { kind: 'transient', code: 'postgres.connection-lost', what: 'the connection was lost' };
-const TLS: Verdict = {
-  kind: 'transient',
-  code: 'postgres.tls',
-  what: 'no TLS connection is possible',
-  hint: 'Check `tls` (authority, client certificate) and that the host is in the certificate of the server. It is tried again.',
-};
-const PRIVILEGE: Verdict = {
-  kind: 'transient',
-  code: 'postgres.privilege',
-  what: 'the user lacks a privilege',
-  hint: 'Grant what `sluice doctor` names. It is tried again.',
-};
-const RESOURCES: Verdict = {
-  kind: 'transient',
-  code: 'postgres.resources',
-  what: 'the server has run out of something',
-  hint: 'Free or add disk, memory or connections on the server. It is tried again.',
-};
-const READ_ONLY: Verdict = {
-  kind: 'transient',
-  code: 'postgres.read-only',
-  what: 'the server cannot be written to',
-  hint: 'It is a standby or was made read-only: name the primary, or all hosts separated by commas. It is tried again.',
-};
-const CONFLICT: Verdict = { kind: 'transient', code: 'postgres.conflict', what: 'others were writing the same rows' };
-const TIMEOUT: Verdict = {
-  kind: 'transient',
-  code: 'postgres.timeout',
-  what: 'a statement was cancelled',
-  hint: 'If it needs longer, raise `statementTimeout`; look for who holds locks in pg_locks. It is tried again.',
-};
-const MISSING: Verdict = {
-  kind: 'transient',
-  code: 'postgres.table-missing',
-  what: 'a table or column is no longer there',
-  hint: 'It was dropped while Sluice was running. It is made again; what it held comes back with `sluice snapshot`.',
-};
-const CHANGED: Verdict = {
-  kind: 'transient',
-  code: 'postgres.table-changed',
-  what: 'the table was changed meanwhile',
-};
-const UNSUPPORTED: Verdict = {
-  kind: 'config',
-  code: 'postgres.table-unsuitable',
-  what: 'the table is not as Sluice needs it',
-  hint: 'Undo what was changed about the columns `_id`, `document`, `_ts`, `_ord` and the primary key, or let Sluice make the table.',
-};
-
-const BY_STATE: Readonly<Record<string, Verdict>> = {
-  '28000': AUTHENTICATION,
-  '28P01': AUTHENTICATION,
-  '3D000': {
-    kind: 'transient',
-    code: 'postgres.no-database',
-    what: 'the database does not exist',
-    hint: 'Create it, or correct the name. It is tried again.',
-  },
-  '25006': READ_ONLY,
-  '40001': CONFLICT,
-  '40P01': CONFLICT,
-  '55P03': TIMEOUT,
-  '57014': TIMEOUT,
-  '25P03': TIMEOUT,
-  '25P04': TIMEOUT,
-  '42501': PRIVILEGE,
-  '42P01': MISSING,
-  '42703': MISSING,
-  '3F000': MISSING,
-  '42P10': UNSUPPORTED,
-  '42804': UNSUPPORTED,
-  '428C9': UNSUPPORTED,
-  '42809': UNSUPPORTED,
-  '42883': UNSUPPORTED,
-};
-
-/** Classes of states: their first two characters. */
-const BY_CLASS: Readonly<Record<string, Verdict>> = {
-  '08': LOST,
-  '40': CONFLICT,
-  '53': RESOURCES,
-  '57': { kind: 'transient', code: 'postgres.shutdown', what: 'the server is stopping or starting' },
-  '58': RESOURCES,
-};
 
 /** Other states of errors that are about the values of a single row. */
 const ROW_STATES = new Set([

@@ -10,6 +10,17 @@ const ANSWER_MARGIN_MS = 10_000;
 const IDLE_IN_TRANSACTION_MS = 60_000;
 /** Statements that a connection keeps prepared; a server holds each one in memory. */
 const MOST_PREPARED = 400;
+/**
+ * All that is done here goes along keys. A server that plans for a table while it is still empty, or does not yet know how
+ * large it has become, would rather read all of it, and with a prepared statement do so each time.
+ */
+const BY_KEY = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+} as const;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /** A value of a statement: text, or the binary form of its type. */
@@ -86,6 +97,7 @@ export class Session implements AsyncDisposable {
   /** Whatever a role or a database has set otherwise must not change what is stored. */
   async #settle({ statementTimeout }: PostgresConnection, signal: AbortSignal): Promise<void> {
     const settings = {
+      ...BY_KEY,
       statement_timeout: String(statementTimeout),
       idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       default_transaction_isolation: 'read committed',

@@ -1,7 +1,6 @@
 import { idTextOf } from '../../bson/id-text.ts';
 import { incompleteEvent } from '../../bson/malformed.ts';
-import type { Namespace, Version } from '../../core/change-event.ts';
-import { isDataOperation } from '../../core/change-event.ts';
+import { formatNamespace, isDataOperation, type Namespace, type Version } from '../../core/change-event.ts';
 import { compareClusterTime } from '../../core/cluster-time.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
@@ -45,11 +44,15 @@ export interface CollapseParts {
 export function collapse(batch: readonly Envelope[], { names, missingDocument }: CollapseParts): BatchPlan {
   const collections = new Map<string, CollectionChanges>();
   const rejections: Rejection[] = [];
+  let collection: CollectionChanges | undefined;
   for (const envelope of batch) {
     try {
       const change = changeOf(envelope, missingDocument);
       if (change === undefined) continue;
-      const { changes } = collectionOf(envelope, collections, names);
+      if (collection === undefined || !isOf(collection, envelope)) {
+        collection = collectionOf(envelope, collections, names);
+      }
+      const { changes } = collection;
       const last = changes.get(change.id);
       if (last === undefined || compareVersions(last.version, change.version) < 0) changes.set(change.id, change);
     } catch (error) {
@@ -58,6 +61,11 @@ export function collapse(batch: readonly Envelope[], { names, missingDocument }:
     }
   }
   return { collections: [...collections.values()], rejections };
+}
+
+/** Events of one namespace that follow each other share the object. */
+function isOf({ namespace, source }: CollectionChanges, { namespace: target, event }: Envelope): boolean {
+  return namespace === target && source === event.namespace;
 }
 
 /** Negative when `a` is older than `b`. */
@@ -85,14 +93,22 @@ function collectionOf(
   collections: Map<string, CollectionChanges>,
   names: TargetNames,
 ): CollectionChanges {
-  const { schema, table } = names.of(namespace);
-  const key = `${schema}\0${table}`;
+  const key = collectionKey(names, { namespace, source: event.namespace });
   let found = collections.get(key);
   if (found === undefined) {
     found = { namespace, source: event.namespace, changes: new Map() };
     collections.set(key, found);
   }
   return found;
+}
+
+/** Equal for the documents of one collection that go to one table. */
+export function collectionKey(
+  names: TargetNames,
+  { namespace, source }: Pick<CollectionChanges, 'namespace' | 'source'>,
+): string {
+  const { schema, table } = names.of(namespace);
+  return `${schema}\0${table}\0${formatNamespace(source)}`;
 }
 
 function noDocument(): SluiceError {

@@ -7,7 +7,7 @@ import type { LearnedField, LearnedFields } from '../../core/learned-fields.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Rejection } from '../../core/sink.ts';
 import type { Session } from './client.ts';
-import type { Change, CollectionChanges } from './collapse.ts';
+import { type Change, type CollectionChanges, collectionKey } from './collapse.ts';
 import type { Misfit } from './columns/misfits.ts';
 import { RowReader } from './columns/row-reader.ts';
 import type { PostgresSinkConfig } from './config.ts';
@@ -83,7 +83,9 @@ export class Collections {
 
   /** The next rows of the table are made by what the server says of it then. */
   forget(namespace: Namespace): void {
-    this.#known.delete(this.#keyOf(namespace));
+    const { schema, table } = this.#parts.names.of(namespace);
+    const own = `${schema}\0${table}\0`;
+    for (const key of this.#known.keys()) if (key.startsWith(own)) this.#known.delete(key);
   }
 
   /** Takes in what the validator of a collection says. */
@@ -93,7 +95,7 @@ export class Collections {
     fields: readonly LearnedField[],
     signal: AbortSignal,
   ): Promise<void> {
-    this.#validators.set(this.#keyOf(collection.namespace), fields);
+    this.#validators.set(collectionKey(this.#parts.names, collection), fields);
     await this.#layOut(session, collection, {}, signal);
   }
 
@@ -102,7 +104,7 @@ export class Collections {
     collection: Pick<CollectionChanges, 'namespace' | 'source'>,
     signal: AbortSignal,
   ): Promise<Known> {
-    const known = this.#known.get(this.#keyOf(collection.namespace));
+    const known = this.#known.get(collectionKey(this.#parts.names, collection));
     const revision = this.#parts.learned?.of(collection.source)?.revision;
     if (known !== undefined && known.learnedRevision === revision) return known;
     return await this.#layOut(session, collection, {}, signal);
@@ -114,7 +116,7 @@ export class Collections {
     { misfits }: { readonly misfits?: readonly Misfit[] },
     signal: AbortSignal,
   ): Promise<Known> {
-    const key = this.#keyOf(namespace);
+    const key = collectionKey(this.#parts.names, { namespace, source });
     const work = this.#layingOut.then(async () => {
       const learned = this.#parts.learned?.of(source);
       const fields = { learned: learned?.fields, validator: this.#validators.get(key), misfits };
@@ -191,11 +193,6 @@ export class Collections {
     if (this.#told.has(key)) return;
     this.#told.add(key);
     this.#parts.logger.warn(fields, message);
-  }
-
-  #keyOf(namespace: Namespace): string {
-    const { schema, table } = this.#parts.names.of(namespace);
-    return `${schema}\0${table}`;
   }
 }
 

@@ -13,13 +13,22 @@ export class Sessions implements AsyncDisposable {
 
   /** Runs the work with a connection that nobody else uses meanwhile. One that is lost is not used again. */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = this.#idle.pop() ?? (await this.#open(signal));
+    const session = this.#takeIdle() ?? (await this.#open(signal));
     try {
       return await work(session);
     } finally {
       if (session.isLost) this.#all.delete(session);
       else this.#idle.push(session);
     }
+  }
+
+  /** One that was lost while nobody used it is passed over: nothing was under way. */
+  #takeIdle(): Session | undefined {
+    for (let session = this.#idle.pop(); session !== undefined; session = this.#idle.pop()) {
+      if (!session.isLost) return session;
+      this.#all.delete(session);
+    }
+    return undefined;
   }
 
   async #open(signal: AbortSignal): Promise<Session> {

@@ -15,7 +15,7 @@ test('nodes are enough, and the defaults keep deletes for a day and write no fie
   const config = searchSinkConfig.parse({ nodes: NODES });
   assert.equal(config.index, '{db}.{coll}');
   assert.deepEqual(config.deletes, { mode: 'remove', gcDeletes: 86_400_000, keepTombstones: 604_800_000 });
-  assert.equal(config.mapping.malformed, 'dead-letter');
+  assert.equal(config.mapping.malformed, 'ignore');
   assert.equal(config.idField, undefined);
   assert.equal(config.compression, 'none');
 });

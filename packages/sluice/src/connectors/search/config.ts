@@ -50,10 +50,10 @@ const mapping = z
         'Map text that looks like a date as a date. Dates of MongoDB are known as such without it; one text in such a field that is no date would be refused.',
       ),
     malformed: z
-      .enum(['dead-letter', 'ignore'])
-      .default('dead-letter')
+      .enum(['ignore', 'dead-letter'])
+      .default('ignore')
       .describe(
-        'A value that does not fit the type of its field. `dead-letter`: the document becomes one. `ignore`: the document is written, and the value is kept in it without being searchable (`ignore_malformed`).',
+        'A value that does not fit the type of its field. `ignore`: the document is written, and the value is kept in it without being searchable (`ignore_malformed`). `dead-letter`: the document becomes one.',
       ),
     fieldLimit: wholeNumber(1, 100_000)
       .default(1000)

@@ -15,6 +15,8 @@ import { raiseSettings } from './raise-settings.ts';
 const MOST_TRIES = 3;
 /** The field of tombstones (tombstones.ts). */
 const TOMBSTONE: FieldMapping = { properties: { deleted: { type: 'boolean' }, at: { type: 'date' } } };
+/** The products take 32 bits for numbers that they do not know, and refuse what is larger. */
+const DOUBLES = { match_mapping_type: 'double', mapping: { type: 'double' } };
 /** Another one for every index, also of the same name. */
 const UUID = 'index.uuid';
 /** Longer ids are hashed. */
@@ -92,6 +94,7 @@ export class IndexUpkeep {
     const mappings = {
       dynamic: config.mapping.dynamic,
       date_detection: config.mapping.dateDetection,
+      dynamic_templates: [{ doubles: DOUBLES }],
       _meta: { sluice: markOf(source, false) },
       properties: this.#fixedFields(),
     };

@@ -26,6 +26,7 @@ test('an index is made with settings, mapping and a note of whose documents it h
   assert.deepEqual(mappings, {
     dynamic: 'true',
     date_detection: false,
+    dynamic_templates: [{ doubles: { match_mapping_type: 'double', mapping: { type: 'double' } } }],
     _meta: { sluice: { namespace: `${fixture.search.db}.items`, version: 1 } },
     properties: {
       at: { properties: { x: LONG } },
@@ -115,7 +116,7 @@ test('a type that is there is kept and told of once, and other fields are still 
   await fixture.search.call('PUT', `/${fixture.index}`, {
     mappings: { _meta: { team: 'a' }, properties: { a: { type: 'date' }, o: { properties: { x: LONG } } } },
   });
-  const indexes = await fixture.indexes();
+  const indexes = await fixture.indexes({ mapping: { malformed: 'dead-letter' } });
   fixture.fields.set({ a: 'string', 'o.x': 'int string', 'o.y': 'int' });
   await fixture.prepare(indexes);
   fixture.fields.set({ a: 'string', 'o.x': 'int string', 'o.y': 'int', z: 'int' });

@@ -163,7 +163,7 @@ test('each document is delivered or rejected with a reason, whatever the index h
 
 test('when the last state of a document is refused, the one before it is in the index', async () => {
   await using fixture = await SearchFixture.open();
-  await using sink = await fixture.sink({ mapping: { properties: { n: { type: 'long' } } } });
+  await using sink = await fixture.sink({ mapping: { malformed: 'dead-letter', properties: { n: { type: 'long' } } } });
   await writeAll(sink, [fixture.event({ id: 'x', document: { n: 1 }, ...at(1) })]);
   const events = ['2', '3', 'bad', '4', 'worse'].map((n, index) =>
     fixture.event({ sequence: index, id: 'a', document: { n }, ...at(index + 2) }),

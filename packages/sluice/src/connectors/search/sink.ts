@@ -56,6 +56,7 @@ function openWriter(config: SearchSinkConfig, { client, indexes, targets, contex
     retries: config.retries,
     restore: async (index, signal) => {
       const target = targets.known(index);
+      context.logger.warn({ index }, 'the index was removed while it was written to: copy what it held again');
       indexes.forget(index);
       if (target !== undefined) await indexes.prepare(index, target.namespace, target.source, signal);
     },

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { RelayedEvent } from '../../bson/relayed-event.ts';
 import * as b from '../../bson/test-support/bson-bytes.ts';
+import type { ClusterTime } from '../../core/cluster-time.ts';
 import { assertHeld, type Case, changesOf, mixedChanges, openAt } from './document-case.ts';
 import { documentEvent, dropOf, endOfCopy, renameOf } from './document-events.ts';
 
@@ -31,6 +33,20 @@ export async function lateWrites(c: Case): Promise<void> {
   const again = at.insert(1);
   await sink.write([again]);
   await assertHeld(c, [again]);
+}
+
+/** Changes of one document at one cluster time, told apart by ordinals from `first` on; a batch for each. */
+export async function oneMoment(c: Case, clusterTime: ClusterTime, first: number): Promise<void> {
+  const at = changesOf(c);
+  const changes = [at.insert(1), at.update(1), at.delete(1), at.insert(1), at.update(1), at.delete(1)].map(
+    (event, index) =>
+      new RelayedEvent(event, event.position, { id: event.id, version: { clusterTime, ordinal: first + index } }),
+  );
+  await using sink = await openAt(c);
+  for (const [index, change] of changes.entries()) {
+    assert.equal((await sink.write([change])).delivered, 1);
+    await assertHeld(c, changes.slice(0, index + 1));
+  }
 }
 
 /** Another sink that writes the same events at other times. */

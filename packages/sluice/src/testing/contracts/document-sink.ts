@@ -16,8 +16,8 @@ import {
   mixedChanges,
   openAt,
 } from './document-case.ts';
-import { documentEvent } from './document-events.ts';
-import { drop, lateWrites, olderEvents, rename, sweep, zombie } from './document-order.ts';
+import { documentEvent, streamTime } from './document-events.ts';
+import { drop, lateWrites, olderEvents, oneMoment, rename, sweep, zombie } from './document-order.ts';
 import { everyType } from './document-types.ts';
 
 export type { DocumentSinkFixture } from './document-case.ts';
@@ -39,6 +39,9 @@ export interface DocumentPromises {
   /** Fields that make a document that only the target itself refuses. */
   readonly refused?: readonly b.Field[];
 }
+
+/** Beyond what a number of a version can tell apart. */
+const LATE_IN_A_TRANSACTION = 5_000;
 
 /** What every sink that keeps documents promises. `fixture` is asked for once per case. */
 export function documentSinkContract(
@@ -67,6 +70,10 @@ export function documentSinkContract(
   const { guarded } = promises;
   contract('an older event in the same batch or a later one changes nothing', olderEvents, guarded);
   contract('a late write does not bring back what is deleted, or was never there', lateWrites, guarded);
+  const largeTransaction = (c: Case) => oneMoment(c, streamTime(1), LATE_IN_A_TRANSACTION);
+  contract('changes late in a very large transaction come in their order', largeTransaction, guarded);
+  const timeless = (c: Case) => oneMoment(c, { t: 0, i: 0 }, 0);
+  contract('changes that tell no time come in their order', timeless, guarded);
   contract('a former owner that writes late and out of time never wins', zombie, guarded && promises.lanes);
   contract('what a copy has not given again goes when it ends, and stays away', sweep, promises.sweeps);
   contract('a drop empties, also when it comes again; newer documents stay', drop, promises.empties);
