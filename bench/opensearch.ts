@@ -24,7 +24,7 @@ const OF_ONE_INDEX: ReadonlySet<string> = new Set(['creation_date', 'uuid', 'ver
 export async function run({ events, runs, say }: BenchOptions): Promise<readonly object[]> {
   const child = await compileBench();
   await using source = await startMongo();
-  await using search = await startSearch();
+  await using search = await startSearch({ heap: '1g' });
   await using directory = await tempDir('bench');
   say(`loading ${events} orders`);
   const ground = await loadGround(source.uri, { directory: directory.path, events, child });

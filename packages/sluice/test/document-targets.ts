@@ -13,7 +13,8 @@ export interface SourcePlace {
 
 /** A place of its own in a target that keeps documents. Disposing it removes what is there. */
 export interface DocumentTarget extends AsyncDisposable {
-  readonly kind: 'search' | 'postgres';
+  /** What it is, with the part of its names that is its own; for messages. */
+  readonly name: string;
   /** The `sink` section of a pipeline into it; `address` instead of its own, for what is reached through a proxy. */
   sink(settings?: object, address?: string): object;
   /** How it differs from a collection of the source. */
@@ -36,7 +37,7 @@ export function wholeDocuments({ uri, db }: SourcePlace, settings: object = {}):
 export function searchTarget(url: string): DocumentTarget {
   const prefix = `t${randomUUID().slice(0, 8)}`;
   return {
-    kind: 'search',
+    name: `the index ${prefix}`,
     sink: (settings = {}, address = url) => ({
       search: { nodes: [address], index: `${prefix}-{coll}`, ...LOOKED_UP, ...settings },
     }),
@@ -70,7 +71,7 @@ export function postgresTarget(uri: string, columns: readonly string[] = []): Po
   const stateSchema = `${prefix}_state`;
   const schema = (db: string) => `${prefix}_${db}`;
   return {
-    kind: 'postgres',
+    name: `the schema ${prefix}`,
     schema,
     stateSchema,
     sink: (settings = {}, address = uri) => ({
@@ -131,7 +132,7 @@ export async function waitUntilEqual(
   try {
     await waitFor(isEqual, { timeoutMs, intervalMs: 500, message: 'the target is equal', retryErrors: true });
   } catch (cause) {
-    throw new Error(`the ${target.kind} target differs from ${source.db}: ${shown}`, { cause });
+    throw new Error(`${target.name} differs from ${source.db}: ${shown}`, { cause });
   }
 }
 

@@ -3,10 +3,10 @@ import type { ClusterTime } from './cluster-time.ts';
 
 /** A version as one number, for targets that keep the newest state of a key by comparing numbers. */
 export interface VersionNumber {
-  /** From 0 to 2^63 - 1. A newer version never has a smaller one. */
+  /** From 0 to 2^63 - 1. A newer version of the same kind never has a smaller one. */
   readonly value: bigint;
   /**
-   * True when no other version has this number. Where it is false, a caller that writes only what is newer must take
+   * True when no other version of its kind (with or without an increment, see `versionNumber`) has this number. Where it is false, a caller that writes only what is newer must take
    * an equal number for newer too, or it would lose the later of two changes.
    */
   readonly exact: boolean;
@@ -22,12 +22,19 @@ const ORDINAL_SPAN = 2 ** 12;
 /** Rows of snapshots: above everything else that was done at their time. */
 const LAST_ORDINAL = 2 ** 31 - 1;
 const MAX_LOW = 2 ** 32 - 1;
+/** Never the increment of an oplog time, whose first one is 1: the time of something that has none, as the second of a broker. */
+const NO_INCREMENT = 0;
 const HIGH_SHIFT = 32n;
 
 /**
  * The number of a version: 31 bits of seconds since 2020, 20 bits of increment, 12 bits of ordinal, so that numbers
  * compare like their versions. What does not fit (times before 2020 or from 2088, more than a million increments in a
  * second, ordinals from 4,094 in a transaction) shares the nearest number that does, and is not exact.
+ *
+ * A time without an increment (0) is no time of an oplog: events that a broker relays without one have the broker's second
+ * and their offset as the ordinal. They get all 32 low bits for it, exact up to 2^32 - 2. Numbers of the two kinds are in order when
+ * their seconds differ; within one second they are not, and can be the same. Nothing could order them there anyway: one is
+ * the clock of the broker, the other that of the source. What compares numbers must not mix the two kinds for one key.
  */
 export function versionNumber(version: Version): VersionNumber {
   const { t, i } = version.clusterTime;
@@ -36,6 +43,9 @@ export function versionNumber(version: Version): VersionNumber {
   if (seconds > MAX_SECONDS) return { value: pack(MAX_SECONDS, MAX_LOW), exact: false };
   // The ordinal cannot be kept then: it could put a later increment in front of an earlier one.
   if (i >= INCREMENTS) return { value: pack(seconds, MAX_LOW), exact: false };
+  if (i === NO_INCREMENT) {
+    return { value: pack(seconds, Math.min(version.ordinal, MAX_LOW)), exact: version.ordinal < MAX_LOW };
+  }
   const ordinal = ordinalNumber(version.ordinal);
   return { value: pack(seconds, i * ORDINAL_SPAN + ordinal), exact: ordinal !== ORDINALS };
 }

@@ -7,8 +7,6 @@ import { parseConnectionUri } from './connection-uri.ts';
 import { schemaName } from './names.ts';
 
 const CHECK_LIMIT_MS = 15_000;
-/** The oldest that these statements were written for; it has been without updates since 2024. */
-const OLDEST_VERSION = 12;
 const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)$/;
 
 /** Looks at the server, the database and the rights of the user. Writes nothing and creates nothing. */
@@ -47,7 +45,7 @@ async function checkServer(session: Session, signal: AbortSignal): Promise<reado
     current_setting('fsync') as fsync`;
   const { rows } = await session.run('check', 'ask the server what it is', { text }, signal);
   const { version, encoding, read_only: isReadOnly, fsync } = rows[0] ?? {};
-  const findings: Finding[] = [versionFinding(session.majorVersion, String(version))];
+  const findings: Finding[] = [{ check: 'postgres.version', level: 'ok', message: `PostgreSQL ${String(version)}` }];
   if (encoding !== 'UTF8') {
     const message = `the encoding of the database is ${String(encoding)}: texts with other characters are refused`;
     const fix = 'Create a database with the encoding UTF8: create database NAME encoding UTF8 template template0';
@@ -62,13 +60,6 @@ async function checkServer(session: Session, signal: AbortSignal): Promise<reado
     findings.push({ check: 'postgres.fsync', level: 'warning', message, fix: 'Set fsync = on in postgresql.conf.' });
   }
   return findings;
-}
-
-function versionFinding(major: number, version: string): Finding {
-  const check = 'postgres.version';
-  if (major >= OLDEST_VERSION) return { check, level: 'ok', message: `PostgreSQL ${version}` };
-  const message = `PostgreSQL ${version} is older than ${OLDEST_VERSION}`;
-  return { check, level: 'error', message, fix: `Update the server to ${OLDEST_VERSION} or newer.` };
 }
 
 async function checkTls(config: PostgresSinkConfig, session: Session, signal: AbortSignal): Promise<Finding> {

@@ -5,8 +5,10 @@ import { SluiceError } from '../../core/failure.ts';
 import {
   failureOf,
   failureUnlessAbort,
+  isConflict,
   isRowRefusal,
   isSerializationFailure,
+  isTableRefusal,
   isUniqueConflict,
   NoAnswerError,
   rowRefused,
@@ -33,7 +35,12 @@ test('errors of the server mean what their SQLSTATE says', () => {
     '08006': ['transient', 'postgres.connection-lost'],
     '42P10': ['config', 'postgres.table-unsuitable'],
     '42601': ['internal', 'postgres.unexpected'],
-    XX000: ['internal', 'postgres.unexpected'],
+    XX000: ['transient', 'postgres.server-error'],
+    XX001: ['config', 'postgres.corrupted'],
+    '26000': ['config', 'postgres.pooler'],
+    '42P05': ['config', 'postgres.pooler'],
+    '55000': ['transient', 'postgres.object-state'],
+    '55006': ['transient', 'postgres.object-state'],
   };
   for (const [state, [kind, code]] of Object.entries(cases)) {
     const failure = failureOf(refused(state), 'write', 'write to shop.orders');
@@ -94,6 +101,31 @@ test('only errors about values of a row are refusals of a row', () => {
   assert.ok(!isRowRefusal(new Error('x')));
   assert.ok(isUniqueConflict(refused('23505')) && !isUniqueConflict(refused('23514')));
   assert.ok(isSerializationFailure(refused('40P01')) && !isSerializationFailure(refused('57014')));
+});
+
+test('what a function of the user raises is about its row, unless others or the server were in the way', () => {
+  const raised = (code: string) => refused(code, { routine: 'exec_stmt_raise' });
+  for (const state of ['P0001', 'P0002', 'ZZ001', '42501', '0A000', 'XX000']) {
+    assert.ok(isRowRefusal(raised(state)), state);
+    assert.ok(isTableRefusal(raised(state)), state);
+    assert.match(rowRefused(raised(state), 't').message, /a trigger, view or policy/);
+    assert.doesNotMatch(failureOf(raised(state), 'write', 'x').message, /private/);
+  }
+  for (const state of ['40001', '53100', '57014', '55P03']) assert.ok(!isRowRefusal(raised(state)), state);
+  assert.ok(isRowRefusal(refused('42501', { routine: 'ExecWithCheckOptions' })));
+  assert.ok(!isRowRefusal(refused('ZZ001')));
+  const inside = refused('42P01', { where: 'PL/pgSQL function audit() line 3 at SQL statement' });
+  assert.doesNotMatch(failureOf(inside, 'write', 'x').message, /private/);
+});
+
+test('conflicts may go away, and refusals of a constraint may be those of every row', () => {
+  for (const state of ['23505', '23P01', '23503']) {
+    assert.ok(isConflict(refused(state)), state);
+    assert.ok(!isTableRefusal(refused(state)), state);
+  }
+  for (const state of ['23514', '22P02', 'P0001']) assert.ok(!isConflict(refused(state)), state);
+  for (const state of ['23502', '23514', '44000', 'P0001']) assert.ok(isTableRefusal(refused(state)), state);
+  for (const state of ['22P02', '54000']) assert.ok(!isTableRefusal(refused(state)), state);
 });
 
 test('a refused row is told without its values', () => {

@@ -28,15 +28,24 @@ const ROW_STATES = new Set([
   // A number of what PostgreSQL can hold is too large: an index entry, an array, a jsonb document; nesting too deep.
   '54000',
   '54001',
-  '54011',
-  // Raised by a trigger.
-  'P0001',
   // WITH CHECK OPTION; row-level security says 42501, as a missing privilege does.
   '44000',
+  // A trigger has a query that finds more than one row, or changes the row that it is about.
+  '21000',
+  '27000',
 ]);
-/** Classes of such errors: data exceptions and violated constraints. */
-const ROW_CLASSES = new Set(['22', '23']);
+/** Classes of such errors: data exceptions, violated constraints, and what functions in PL/pgSQL and others raise. */
+const ROW_CLASSES = new Set(['22', '23', 'P0', '38', '39']);
+/** Classes that mean the same when a function of the user raises them: others were in the way, resources, shutdown, locks. */
+const RAISED_AS_THEY_ARE = new Set(['40', '53', '55', '57', '58']);
+/** Functions of the server by which it says who refuses a row; they are called the same in all versions. */
+const RAISED = 'exec_stmt_raise';
+const ROW_SECURITY = 'ExecWithCheckOptions';
 const UNIQUE_VIOLATION = '23505';
+const EXCLUSION_VIOLATION = '23P01';
+const FOREIGN_KEY_VIOLATION = '23503';
+const NOT_NULL_VIOLATION = '23502';
+const CHECK_VIOLATION = '23514';
 
 /** Errors of sockets and name servers. */
 const SOCKET_CODES = new Set([
@@ -60,15 +69,37 @@ export function stateOf(error: unknown): string | undefined {
   return database?.code;
 }
 
-/** Whether the server refuses values of a row: then the others can be written without it. */
+/** Whether the server, or a trigger there, refuses a row: then the others can be written without it. */
 export function isRowRefusal(error: unknown): boolean {
   const state = stateOf(error);
-  return state !== undefined && (ROW_STATES.has(state) || ROW_CLASSES.has(state.slice(0, 2)));
+  if (state === undefined) return false;
+  if (isOfUser(error)) return !RAISED_AS_THEY_ARE.has(state.slice(0, 2));
+  return ROW_STATES.has(state) || ROW_CLASSES.has(state.slice(0, 2));
 }
 
-/** Whether a row has a value that another row has in a unique index. */
+/** Raised by a statement in a function of the user, with a state of its choice, or by row-level security. */
+function isOfUser(error: unknown): boolean {
+  const routine = databaseError(error)?.routine;
+  return routine === RAISED || routine === ROW_SECURITY;
+}
+
+/** Whether a row collides with another one in an index, or refers to one that is not there: that may change. */
+export function isConflict(error: unknown): boolean {
+  return isUniqueConflict(error) || stateOf(error) === FOREIGN_KEY_VIOLATION;
+}
+
+/** Whether a row has a value that another row has in a unique index, or overlaps with it where that is excluded. */
 export function isUniqueConflict(error: unknown): boolean {
-  return stateOf(error) === UNIQUE_VIOLATION;
+  const state = stateOf(error);
+  return state === UNIQUE_VIOLATION || state === EXCLUSION_VIOLATION;
+}
+
+/** Whether what is refused may be every row, because of how the table is. */
+export function isTableRefusal(error: unknown): boolean {
+  const state = stateOf(error);
+  if (state === undefined) return false;
+  if (isOfUser(error)) return true;
+  return state === NOT_NULL_VIOLATION || state === CHECK_VIOLATION || state === '44000' || /^(P0|38|39)/.test(state);
 }
 
 /** Whether the same transaction may succeed when it is made again at once. */
@@ -79,7 +110,7 @@ export function isSerializationFailure(error: unknown): boolean {
 /** The row cannot be stored. Neither the message nor the hint has any of its values. */
 export function rowRefused(error: unknown, table: string): SluiceError {
   const { code = '', constraint, column, dataType } = databaseError(error) ?? {};
-  const [what, hint] = refusalOf(code);
+  const [what, hint] = refusalOf(code, error);
   const where = [
     constraint === undefined ? '' : `constraint ${constraint}`,
     column === undefined ? '' : `column ${column}`,
@@ -88,22 +119,30 @@ export function rowRefused(error: unknown, table: string): SluiceError {
   const place = where.length === 0 ? '' : `, ${where.join(', ')}`;
   return new SluiceError(`the table ${table} does not take the document: ${what} (SQLSTATE ${code}${place})`, {
     kind: 'rejected',
-    code: code === UNIQUE_VIOLATION ? 'postgres.unique' : 'postgres.row-refused',
+    code: isUniqueConflict(error) ? 'postgres.unique' : 'postgres.row-refused',
     hint,
   });
 }
 
-/** The row has a value that another row keeps in a unique index. */
-export function uniqueConflict(table: string): SluiceError {
-  const [what, hint] = refusalOf(UNIQUE_VIOLATION);
-  return new SluiceError(`the table ${table} does not take the document: ${what} (SQLSTATE ${UNIQUE_VIOLATION})`, {
-    kind: 'rejected',
-    code: 'postgres.unique',
-    hint,
-  });
-}
-
-function refusalOf(code: string): readonly [what: string, hint: string] {
+function refusalOf(code: string, error: unknown): readonly [what: string, hint: string] {
+  if (isOfUser(error) || /^(44|P0|38|39|21|27)/.test(code)) {
+    return [
+      'a trigger, view or policy of yours refuses it',
+      'Change that or the document, then replay the dead letter.',
+    ];
+  }
+  if (code === EXCLUSION_VIOLATION) {
+    return [
+      'it overlaps with another row',
+      'Drop the constraint, or remove the other row, then replay the dead letter.',
+    ];
+  }
+  if (code === FOREIGN_KEY_VIOLATION) {
+    return [
+      'it refers to a row that is not there, or rows refer to it',
+      'Where tables of collections refer to each other, documents may come in any order: drop the foreign key. Then replay the dead letter.',
+    ];
+  }
   if (code === UNIQUE_VIOLATION) {
     return [
       'another row has the same value in a unique index',
@@ -112,9 +151,6 @@ function refusalOf(code: string): readonly [what: string, hint: string] {
   }
   if (code.startsWith('23')) {
     return ['it violates a constraint', 'Change the constraint or the document, then replay the dead letter.'];
-  }
-  if (code === 'P0001' || code === '44000') {
-    return ['a trigger or view of yours refuses it', 'Change it or the document, then replay the dead letter.'];
   }
   if (code.startsWith('54')) {
     return [
@@ -198,12 +234,17 @@ function databaseError(error: unknown): DatabaseError | undefined {
 
 /**
  * The server's own words where they hold no values: with data exceptions they quote what was refused, as its `detail` does
- * always.
+ * always, and functions of the user may say anything.
  */
 function shownMessage(error: unknown): string {
   const state = stateOf(error);
-  if (state !== undefined && ROW_CLASSES.has(state.slice(0, 2))) return ` (SQLSTATE ${state})`;
+  if (state !== undefined && mayQuoteValues(error, state)) return ` (SQLSTATE ${state})`;
   const text = messageOf(error).replaceAll(/\s+/g, ' ').slice(0, MAX_QUOTED);
   const words = [state === undefined ? codeOf(error) : `SQLSTATE ${state}`, text].filter((part) => part !== '');
   return words.length === 0 ? '' : ` (${words.join(': ')})`;
+}
+
+function mayQuoteValues(error: unknown, state: string): boolean {
+  // Where it happened is told by the server's own errors too, but only functions are called that.
+  return isOfUser(error) || ROW_CLASSES.has(state.slice(0, 2)) || /function/.test(databaseError(error)?.where ?? '');
 }

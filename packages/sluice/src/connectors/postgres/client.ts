@@ -1,13 +1,19 @@
 import { Client, type QueryConfig, type QueryResult } from 'pg';
-import { isAbort } from '../../core/failure.ts';
+import { isAbort, SluiceError } from '../../core/failure.ts';
 import { failureOf, NoAnswerError, type PostgresPhase } from './classify.ts';
 import type { PostgresConnection } from './config.ts';
 import { type ClientOptions, connectionOptions } from './connection-options.ts';
+import { READ_ONLY } from './error-rules.ts';
 
+/** The oldest that the statements were written for. */
+const OLDEST_VERSION = 12;
 /** How much longer than the server a client waits for an answer before it gives the connection up. */
 const ANSWER_MARGIN_MS = 10_000;
-/** A transaction of a process that stands still must not keep its locks: the next owner waits for them. */
-const IDLE_IN_TRANSACTION_MS = 60_000;
+/**
+ * A transaction of a process that stands still must not keep its locks: the next owner waits for them. Between two statements
+ * of one only a round trip passes.
+ */
+const IDLE_IN_TRANSACTION_MS = 10_000;
 /** Statements that a connection keeps prepared; a server holds each one in memory. */
 const MOST_PREPARED = 400;
 /**
@@ -22,6 +28,20 @@ const BY_KEY = {
   jit: 'off',
 } as const;
 const KEEP_ALIVE_DELAY_MS = 10_000;
+/** Settings that are only touched where a role or a database has set them so that Sluice could not work. */
+const UNLESS_FINE = [
+  // What is acknowledged must be on disk. Waiting for standbys, or not, stays as it is set.
+  `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
+  // Types and functions of others must not take the place of the server's; triggers find the rest as before.
+  `select set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), false)
+    where current_setting('search_path') like '%pg_catalog%'`,
+  // Rows of child tables go with their documents by foreign keys.
+  `select set_config('session_replication_role', 'origin', false)
+    where current_setting('session_replication_role') <> 'origin'`,
+  // Newer servers end connections, and transactions, that take long.
+  `select set_config(name, '0', false) from pg_catalog.pg_settings
+    where name in ('idle_session_timeout', 'transaction_timeout') and setting <> '0'`,
+] as const;
 
 /** A value of a statement: text, or the binary form of its type. */
 export type Value = string | number | null | Buffer;
@@ -85,6 +105,7 @@ export class Session implements AsyncDisposable {
     const session = new Session(client, config.statementTimeout + ANSWER_MARGIN_MS);
     try {
       await session.#within(client.connect(), config.connectTimeout + ANSWER_MARGIN_MS, signal);
+      await session.#learnVersion(signal);
       await session.#settle(config, signal);
       if (options.isOneOfMany && !(await session.#isWritable(signal))) throw new Error('the server is a standby');
       return session;
@@ -94,11 +115,21 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  async #learnVersion(signal: AbortSignal): Promise<void> {
+    const text = `select current_setting('server_version_num') as version`;
+    const { rows } = await this.query({ text }, signal);
+    this.#majorVersion = Math.floor(Number(rows[0]?.['version']) / 10_000);
+    if (this.#majorVersion < OLDEST_VERSION) throw tooOld(this.#majorVersion);
+  }
+
   /** Whatever a role or a database has set otherwise must not change what is stored. */
   async #settle({ statementTimeout }: PostgresConnection, signal: AbortSignal): Promise<void> {
     const settings = {
       ...BY_KEY,
       statement_timeout: String(statementTimeout),
+      // The limit of a statement is also that of waiting; changes of tables set their own.
+      lock_timeout: '0',
+      standard_conforming_strings: 'on',
       idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       default_transaction_isolation: 'read committed',
       client_min_messages: 'warning',
@@ -109,13 +140,20 @@ export class Session implements AsyncDisposable {
       extra_float_digits: '1',
     };
     const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`);
-    const version = `current_setting('server_version_num') as version`;
-    const { rows } = await this.query({ text: `select ${version}, ${calls.join(', ')}` }, signal);
-    this.#majorVersion = Math.floor(Number(rows[0]?.['version']) / 10_000);
-    // What is acknowledged must be on disk. Waiting for standbys, or not, stays as it is set.
-    const text = `select set_config('synchronous_commit', 'on', false)
-      where current_setting('synchronous_commit') = 'off'`;
-    await this.query({ text }, signal);
+    await this.query({ text: `select ${calls.join(', ')}` }, signal);
+    for (const text of UNLESS_FINE) await this.query({ text }, signal);
+  }
+
+  /** Throws `transient` where a transaction cannot write. What was made read-only is not written to behind its back. */
+  async ensureWritable(signal: AbortSignal): Promise<void> {
+    const text = `select pg_is_in_recovery() as standby, setting, source from pg_catalog.pg_settings
+      where name = 'default_transaction_read_only'`;
+    const { rows } = await this.run('connect', 'ask whether the server can be written to', { text }, signal);
+    const { standby, setting, source } = rows[0] ?? {};
+    if (standby === true) throw readOnly('it is a standby', 'Name the primary, or all hosts separated by commas.');
+    if (setting !== 'on') return;
+    const hint = `Set it off for the role, the database or the server; it is set by: ${String(source)}.`;
+    throw readOnly('default_transaction_read_only is on', hint);
   }
 
   /** False for a standby, and for a server that was made read-only. */
@@ -209,6 +247,19 @@ export class Session implements AsyncDisposable {
     await Promise.race([this.#client.end().catch(() => {}), closeLimit()]);
     destroyStream(this.#client);
   }
+}
+
+function readOnly(why: string, hint: string): SluiceError {
+  const { kind, code, what } = READ_ONLY;
+  return new SluiceError(`${what}: ${why}`, { kind, code, hint: `${hint} It is tried again.` });
+}
+
+function tooOld(version: number): SluiceError {
+  return new SluiceError(`the server is PostgreSQL ${version}, older than ${OLDEST_VERSION}`, {
+    kind: 'config',
+    code: 'postgres.too-old',
+    hint: `Update the server to ${OLDEST_VERSION} or newer.`,
+  });
 }
 
 const CLOSE_LIMIT_MS = 2_000;

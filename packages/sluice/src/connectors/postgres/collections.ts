@@ -1,6 +1,4 @@
 import { asBuffer } from '../../bson/elements.ts';
-import { JsonBuffer } from '../../bson/json-buffer.ts';
-import { PlainDocumentWriter } from '../../bson/plain-document.ts';
 import type { Namespace } from '../../core/change-event.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { LearnedField, LearnedFields } from '../../core/learned-fields.ts';
@@ -10,7 +8,6 @@ import type { Session } from './client.ts';
 import { type Change, type CollectionChanges, collectionKey } from './collapse.ts';
 import type { Misfit } from './columns/misfits.ts';
 import { RowReader } from './columns/row-reader.ts';
-import type { PostgresSinkConfig } from './config.ts';
 import type { TargetNames } from './names.ts';
 import type { StateTables } from './state-tables.ts';
 import { type TableStatements, tableStatements } from './statements.ts';
@@ -23,7 +20,6 @@ export interface CollectionsParts {
   readonly names: TargetNames;
   readonly state: StateTables;
   readonly learned: LearnedFields | undefined;
-  readonly config: Pick<PostgresSinkConfig, 'nul' | 'drift'>;
   readonly logger: Logger;
 }
 
@@ -43,36 +39,30 @@ export interface MadeRows extends TableRows {
 
 /** The version from which on `numeric` has infinities. */
 const NUMERIC_INFINITY = 14;
-const NUL_CHARACTER = 'bson.nul-character';
 
 /** Makes rows of documents, and sees to it that the tables have the columns for them. */
 export class Collections {
   readonly #parts: CollectionsParts;
   readonly #known = new Map<string, Known>();
   readonly #validators = new Map<string, readonly LearnedField[]>();
-  readonly #buffer = new JsonBuffer();
-  readonly #writer: PlainDocumentWriter;
-  readonly #stripping: PlainDocumentWriter;
   readonly #told = new Set<string>();
   /** Lanes lay out tables one after the other: the server would have them wait too. */
   #layingOut: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CollectionsParts) {
     this.#parts = parts;
-    const options = { nonFinite: 'text', decimals: 'number' } as const;
-    this.#writer = new PlainDocumentWriter(this.#buffer, { ...options, nul: 'reject' });
-    this.#stripping = new PlainDocumentWriter(this.#buffer, { ...options, nul: 'strip' });
   }
 
   /** The rows of the changes. The table is made, and changed to take them, where that is wanted. */
   async rowsOf(session: Session, collection: CollectionChanges, signal: AbortSignal): Promise<MadeRows> {
     const known = await this.#upToDate(session, collection, signal);
+    await this.#parts.tables.fill(session, known.table.id, signal);
     const made = this.#make(known, collection);
     // What was told is what no change of the columns has helped.
     const wider = made.misfits.filter(
       (misfit) => misfit.wants !== undefined && !this.#told.has(misfitKey(known.table, misfit)),
     );
-    if (wider.length > 0 && this.#parts.config.drift.typeChange !== 'keep') {
+    if (wider.length > 0) {
       const { table } = known;
       const widened = await this.#layOut(session, collection, { misfits: wider }, signal);
       if (widened.table.revision !== table.revision) return this.#make(widened, collection);
@@ -106,7 +96,8 @@ export class Collections {
   ): Promise<Known> {
     const known = this.#known.get(collectionKey(this.#parts.names, collection));
     const revision = this.#parts.learned?.of(collection.source)?.revision;
-    if (known !== undefined && known.learnedRevision === revision) return known;
+    const isFresh = known?.learnedRevision === revision && !this.#parts.tables.isDue(known?.table.id ?? 0);
+    if (known !== undefined && isFresh) return known;
     return await this.#layOut(session, collection, {}, signal);
   }
 
@@ -154,31 +145,12 @@ export class Collections {
     return { table, statements, rows, rejections, misfits: reader.misfits() };
   }
 
-  #row(change: Change, reader: RowReader, table: TargetTable): TargetRow {
-    if (change.document === undefined) return { change, json: undefined, values: [], children: [] };
-    const document = asBuffer(change.document);
-    const json = this.#json(document, table);
-    const { layout } = table;
-    if (layout.columns.length === 0 && layout.children.length === 0) return { change, json, values: [], children: [] };
-    return { change, json, ...reader.read(document) };
-  }
-
-  #json(document: Buffer, table: TargetTable): Buffer {
-    try {
-      return this.#written(this.#writer, document);
-    } catch (error) {
-      const isNul = error instanceof SluiceError && error.code === NUL_CHARACTER;
-      if (!isNul || this.#parts.config.nul !== 'strip') throw error;
-      const json = this.#written(this.#stripping, document);
-      this.#tellOnce(`nul\0${table.id}`, { table: table.shown }, 'NUL characters are left out of texts of documents');
-      return json;
+  #row(change: Change, reader: RowReader, { layout: { columns, children } }: TargetTable): TargetRow {
+    const { document } = change;
+    if (document === undefined || (columns.length === 0 && children.length === 0)) {
+      return { change, values: [], children: [] };
     }
-  }
-
-  #written(writer: PlainDocumentWriter, document: Buffer): Buffer {
-    this.#buffer.begin(document.length);
-    writer.document(document);
-    return this.#buffer.end();
+    return { change, ...reader.read(asBuffer(document)) };
   }
 
   #tell(table: TargetTable, misfits: readonly Misfit[]): void {

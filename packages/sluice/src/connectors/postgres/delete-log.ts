@@ -25,10 +25,9 @@ export class DeleteLog {
     if (now < this.#next) return;
     this.#next = now + PAUSE_MS;
     const { deleted } = this.#state;
-    const text = `delete from ${deleted} d using (
-        select table_id, _id from ${deleted} where at < now() - $1::double precision * interval '1 millisecond'
-        limit ${MOST_ROWS} for update skip locked) as old
-      where d.table_id = old.table_id and d._id = old._id`;
+    const text = `delete from ${deleted} where ctid = any (array(
+      select ctid from ${deleted} where at < now() - $1::double precision * interval '1 millisecond'
+      limit ${MOST_ROWS} for update skip locked))`;
     const { rowCount } = await session.run(
       'state',
       `forget old deletes in ${deleted}`,

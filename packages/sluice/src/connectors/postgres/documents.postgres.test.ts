@@ -104,7 +104,10 @@ test('an update without its document is dead-lettered, or left out where that is
   assert.equal(rejections[0]?.error.code, 'postgres.no-document');
   assert.equal(delivered, 0);
   await using lax = await fixture.sink({ missingDocument: 'skip' });
-  assert.deepEqual({ ...(await writeEvents(lax, [update])) }, { delivered: 1, filtered: 0, rejections: [] });
+  assert.deepEqual({ ...(await writeEvents(lax, [update])) }, { delivered: 0, filtered: 1, rejections: [] });
+  const dropped = await writeEvents(lax, [{ ...update, degraded: 'images-dropped' }]);
+  assert.equal(dropped.rejections[0]?.error.code, 'postgres.no-document');
+  assert.match(dropped.rejections[0].error.message, /too large/);
 });
 
 test('deletes are forgotten some time after they were written', async () => {

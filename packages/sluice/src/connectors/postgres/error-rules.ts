@@ -74,6 +74,31 @@ const UNSUPPORTED: Verdict = {
   hint: 'Undo what was changed about the columns `_id`, `document`, `_ts`, `_ord` and the primary key, or let Sluice make the table.',
 };
 
+const OBJECT_STATE: Verdict = {
+  kind: 'transient',
+  code: 'postgres.object-state',
+  what: 'the table is in use, or in a state in which it cannot be written to',
+  hint: 'Look at what else is done to it (maintenance, publications without a replica identity). It is tried again.',
+};
+const SERVER_ERROR: Verdict = {
+  kind: 'transient',
+  code: 'postgres.server-error',
+  what: 'the server has failed inside',
+  hint: 'It happens while others change or drop what is used; else look into the log of the server. It is tried again.',
+};
+const CORRUPTED: Verdict = {
+  kind: 'config',
+  code: 'postgres.corrupted',
+  what: 'the server finds its data or an index damaged',
+  hint: 'Repair it (reindex, or restore a backup), then start again.',
+};
+const POOLER: Verdict = {
+  kind: 'config',
+  code: 'postgres.pooler',
+  what: 'another connection of the server answers than the one that was opened',
+  hint: 'A pooler in transaction mode stands in between: connect to the server itself, or let the pooler keep sessions.',
+};
+
 /** By the code of the server (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 export const BY_STATE: Readonly<Record<string, Verdict>> = {
   '28000': AUTHENTICATION,
@@ -85,8 +110,12 @@ export const BY_STATE: Readonly<Record<string, Verdict>> = {
     hint: 'Create it, or correct the name. It is tried again.',
   },
   '25006': READ_ONLY,
+  '26000': POOLER,
+  '42P05': POOLER,
   '40001': CONFLICT,
   '40P01': CONFLICT,
+  '55000': OBJECT_STATE,
+  '55006': OBJECT_STATE,
   '55P03': TIMEOUT,
   '57014': TIMEOUT,
   '25P03': TIMEOUT,
@@ -95,11 +124,21 @@ export const BY_STATE: Readonly<Record<string, Verdict>> = {
   '42P01': MISSING,
   '42703': MISSING,
   '3F000': MISSING,
+  '54011': {
+    kind: 'config',
+    code: 'postgres.too-many-columns',
+    what: 'the table has no room for another column',
+    hint: 'Lower `columns.most` or exclude fields. Columns that were dropped count until the table is made anew.',
+  },
   '42P10': UNSUPPORTED,
   '42804': UNSUPPORTED,
   '428C9': UNSUPPORTED,
   '42809': UNSUPPORTED,
   '42883': UNSUPPORTED,
+  // The cause is mostly there: of an object that was dropped, or of a row that was changed by others.
+  XX000: SERVER_ERROR,
+  XX001: CORRUPTED,
+  XX002: CORRUPTED,
 };
 
 /** Classes of states: their first two characters. */

@@ -82,6 +82,19 @@ async function restart(server: PostgresServer): Promise<void> {
   await server.start();
 }
 
+test('a connection that is lost while nothing is written is replaced without a failure', async () => {
+  const name = `idle_${fixture.schema}`;
+  await using sink = await fixture.sink({ uri: `${fixture.uri}?application_name=${name}` });
+  await writeEvents(sink, [insert('idle', 1, 1)]);
+  const open = async () =>
+    (await fixture.rows('select pid from pg_stat_activity where application_name = $1', [name])).length;
+  assert.equal(await open(), 1);
+  await fixture.rows('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [name]);
+  await waitFor(async () => (await open()) === 0, { timeoutMs: 10_000, message: 'the connection is gone' });
+  await writeEvents(sink, [insert('idle', 2, 2)]);
+  assert.deepEqual(await fixture.ids('idle'), ['~1', '~2']);
+});
+
 test('an abort gives up a server that stands still', async () => {
   await using server = await startPostgres();
   const session = await Session.open(postgresSinkConfig.parse({ uri: server.uri }), signal);

@@ -1,5 +1,5 @@
-import { segmentName, segmentsOf } from '../../core/field-path.ts';
 import type { ChildTable, Column, ColumnType, LayoutStep, TableLayout } from './columns/layout.ts';
+import { documentValue } from './document-value.ts';
 import { quoteName, quotePath } from './names.ts';
 
 /** A table that is laid out. */
@@ -51,29 +51,17 @@ function addColumn(path: string, { name, type }: Column): string {
 }
 
 /**
- * The value of a column in its wider type. As a text it is what stands in the document, so that rows of before and of
- * after the change look alike; that also brings in what did not fit before.
+ * The value of a column in its wider type. It is what stands in the document where that can be told, so that rows of before
+ * and of after the change look alike; that also brings in what did not fit before. Never fails.
  */
-export function wideningExpression({ name, path }: Column, from: ColumnType, to: ColumnType): string {
+export function wideningExpression(
+  { name, path }: Pick<Column, 'name' | 'path'>,
+  from: ColumnType,
+  to: ColumnType,
+): string {
   const column = quoteName(name);
-  const segments = segmentsOf(path).map((segment) => quoteText(segmentName(segment)));
-  const inDocument = `array[${segments.join(', ')}]`;
-  switch (to) {
-    case 'text':
-      return `document #>> ${inDocument}`;
-    case 'jsonb':
-      return `document #> ${inDocument}`;
-    case 'bytea':
-      return from === 'uuid' ? `decode(replace(${column}::text, '-', ''), 'hex')` : `${column}::text::bytea`;
-    case 'numeric':
-    case 'double precision':
-      return `case jsonb_typeof(document #> ${inDocument}) when 'number' then (document #>> ${inDocument})::numeric::${to} else ${column}::${to} end`;
-    default:
-      return `${column}::text::${to}`;
-  }
-}
-
-/** The value as a text in a statement. */
-export function quoteText(text: string): string {
-  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+  const inDocument = documentValue(path, to);
+  if (from === 'uuid' && to === 'bytea') return `decode(replace(${column}::text, '-', ''), 'hex')`;
+  const isNumber = (type: ColumnType) => type === 'bigint' || type === 'numeric' || type === 'double precision';
+  return isNumber(from) && to === 'numeric' ? `coalesce(${inDocument}, ${column}::numeric)` : inDocument;
 }

@@ -25,13 +25,6 @@ test('schemas get names that the server allows', () => {
   assert.ok(Buffer.byteLength(schemaName('ü'.repeat(60))) <= 63);
 });
 
-test('a table is shared when the template leaves the collection out', () => {
-  const namespace = { db: 'shop', coll: 'orders' };
-  assert.ok(new TargetNames({ schema: '{db}', table: 'all' }).isShared(namespace));
-  assert.ok(!new TargetNames({ schema: 'reporting', table: '{coll}' }).isShared(namespace));
-  assert.ok(!new TargetNames({ schema: '{coll}', table: 'documents' }).isShared(namespace));
-});
-
 test('the new name of a collection is known unless a transform has given the old one another name', () => {
   const names = new TargetNames({ schema: '{db}', table: '{coll}' });
   const of = (namespace: Envelope['namespace'], db = 'shop') =>

@@ -65,12 +65,6 @@ export class TargetNames {
     if (namespace.db === own.db) return { db, coll };
     return db === own.db ? { db: namespace.db, coll } : undefined;
   }
-
-  /** Whether other collections of the database go to the same table: then what happens to one must not happen to it. */
-  isShared({ db, coll }: Namespace): boolean {
-    const [one, other] = [this.of({ db, coll }), this.of({ db, coll: `${coll}_other` })];
-    return one.schema === other.schema && one.table === other.table;
-  }
 }
 
 function fill(template: string, { db, coll }: Namespace): string {

@@ -3,13 +3,18 @@ import { textOfValue } from '../../bson/make-values.ts';
 import { type ChangeEvent, formatNamespace, type Namespace, type Version } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Logger } from '../../core/logger.ts';
+import { rowRefused } from './classify.ts';
 import type { Collections } from './collections.ts';
 import { validatorFields } from './columns/validator-fields.ts';
 import type { PostgresSinkConfig } from './config.ts';
 import type { TargetNames } from './names.ts';
 import { moveRows } from './rename.ts';
+import type { HeldRows } from './row-by-row.ts';
 import type { Sessions } from './sessions.ts';
-import { sweep, TableWork, type TableWorkParts } from './sweep.ts';
+import { sweep } from './sweep.ts';
+import { TableOwners } from './table-owners.ts';
+import { TableWork, type TableWorkParts } from './table-work.ts';
+import type { TargetTable } from './tables.ts';
 import type { ApplyOther, PartContext } from './write-batch.ts';
 
 /** What events are dealt with that are about no single document. */
@@ -26,10 +31,22 @@ type Outcome = 'applied' | 'ignored';
 /** `convertToCapped` copies the documents into a collection of such a name, without events for them. */
 const CONVERSION = /^tmp\w+\.convertToCapped\./;
 
+/** The same, and whose tables are whose. */
+interface Parts extends OtherEventsParts {
+  readonly owners: TableOwners;
+}
+
+/** A collection with its names in the target and at the source. */
+interface Collection {
+  readonly namespace: Namespace;
+  readonly source: Namespace;
+}
+
 /** Deletes what is gone, moves what has another name, and hands on what the source says of its collections. */
-export function otherEvents(parts: OtherEventsParts): ApplyOther {
+export function otherEvents(given: OtherEventsParts): ApplyOther {
+  const parts: Parts = { ...given, owners: new TableOwners(given.state) };
   return async (envelope, context) => {
-    const { event, namespace } = envelope;
+    const { event } = envelope;
     switch (event.op) {
       case 'snapshotEnd':
         return await inTable(parts, context, (work) => endSnapshot(parts, work, envelope));
@@ -38,9 +55,9 @@ export function otherEvents(parts: OtherEventsParts): ApplyOther {
         return 'ignored';
       case 'drop':
         if (parts.config.onDrop === 'keep') return 'ignored';
-        return await inTable(parts, context, (work) => emptyTable(parts, work, namespace, event.version));
+        return await inTable(parts, context, (work) => emptyTable(parts, work, collectionOf(envelope), event.version));
       case 'rename':
-        if (parts.config.onRename === 'ignore') return 'ignored';
+        if (parts.config.onRename === 'ignore') return ignoreRename(parts, envelope);
         return await inTable(parts, context, (work) => rename(parts, work, envelope));
       case 'create':
       case 'modify':
@@ -51,61 +68,76 @@ export function otherEvents(parts: OtherEventsParts): ApplyOther {
   };
 }
 
-function inTable(
-  parts: OtherEventsParts,
-  context: PartContext,
-  work: (work: TableWork) => Promise<Outcome>,
-): Promise<Outcome> {
+function collectionOf({ namespace, event }: Envelope): Collection {
+  return { namespace, source: event.namespace };
+}
+
+function inTable(parts: Parts, context: PartContext, work: (work: TableWork) => Promise<Outcome>): Promise<Outcome> {
   return parts.sessions.use(context.signal, (session) => work(new TableWork(session, parts, context)));
 }
 
-async function endSnapshot(parts: OtherEventsParts, work: TableWork, { event, namespace }: Envelope): Promise<Outcome> {
-  const since = sinceOf(event);
+async function endSnapshot(parts: Parts, work: TableWork, envelope: Envelope): Promise<Outcome> {
+  const since = sinceOf(envelope.event);
   if (since === undefined) return 'ignored';
-  return await emptyTable(parts, work, namespace, since);
+  return await emptyTable(parts, work, collectionOf(envelope), since);
 }
 
 /** Deletes what is older than the version. */
-async function emptyTable(
-  parts: OtherEventsParts,
-  work: TableWork,
-  namespace: Namespace,
-  version: Version,
-): Promise<Outcome> {
-  if (isShared(parts, namespace)) return 'ignored';
-  const table = await parts.tables.find(work.session, namespace, work.signal);
-  if (table === undefined) return 'ignored';
-  const rows = await sweep(work, table, version);
+async function emptyTable(parts: Parts, work: TableWork, collection: Collection, version: Version): Promise<Outcome> {
+  const table = await parts.tables.find(work.session, collection.namespace, work.signal);
+  if (table === undefined || !(await isOwn(parts, work, table, collection.source))) return 'ignored';
+  const { rows, held } = await sweep(work, table, version);
   parts.logger.info({ table: table.shown, rows }, 'rows of documents that are gone at the source were deleted');
+  warnOfHeld(
+    parts,
+    table,
+    held,
+    'rows of documents that are gone at the source stay: the database does not let them go',
+  );
   return 'applied';
 }
 
-async function rename(parts: OtherEventsParts, work: TableWork, envelope: Envelope): Promise<Outcome> {
+function ignoreRename({ logger }: Parts, { event }: Envelope): Outcome {
+  logger.warn(
+    { collection: formatNamespace(event.namespace) },
+    'a collection was renamed, and its rows stay where they are: copy it under its new name with a snapshot',
+  );
+  return 'ignored';
+}
+
+async function rename(parts: Parts, work: TableWork, envelope: Envelope): Promise<Outcome> {
   const { event, namespace } = envelope;
   const { names, tables, collections, logger } = parts;
   const newName = renamedTo(event);
-  const to = newName && names.other(envelope, newName);
-  if (to === undefined) {
+  const target = newName && names.other(envelope, newName);
+  if (newName === undefined || target === undefined) {
     logger.warn(
       { collection: formatNamespace(namespace) },
       'it is not known which table the new name of a collection has',
     );
     return 'ignored';
   }
-  if (isShared(parts, namespace) || isShared(parts, to)) return 'ignored';
   // The documents have come under the other name before; nothing of what is there goes.
   if (CONVERSION.test(event.namespace.coll)) return 'ignored';
+  const renamed = { namespace: target, source: newName };
   const from = await tables.find(work.session, namespace, work.signal);
-  if (from === undefined) return await emptyTable(parts, work, to, event.version);
-  const target = await tables.layOut(work.session, to, { like: from.layout }, work.signal);
-  if (target.id !== from.id) await moveRows(work, { from, to: target, version: event.version });
-  collections.forget(to);
-  logger.info({ from: from.shown, to: target.shown }, 'rows were moved: the collection was renamed');
+  const there = await tables.find(work.session, target, work.signal);
+  // What comes from outside, as `$out` makes it, takes the place of all that there was.
+  if (from === undefined || from.id === there?.id) return await emptyTable(parts, work, renamed, event.version);
+  if (!(await isOwn(parts, work, from, event.namespace))) return 'ignored';
+  if (there !== undefined && !(await isOwn(parts, work, there, newName))) return 'ignored';
+  const to = await tables.layOut(work.session, target, { like: from.layout }, work.signal);
+  await parts.owners.claim(work.session, to, newName, work.signal);
+  const { kept, stale } = await moveRows(work, { from, to, version: event.version });
+  collections.forget(target);
+  logger.info({ from: from.shown, to: to.shown }, 'rows were moved: the collection was renamed');
+  warnOfHeld(parts, from, kept, 'rows of a renamed collection stay: the database does not let them go');
+  warnOfHeld(parts, to, stale, 'rows that a renamed collection replaces stay: the database does not let them go');
   return 'applied';
 }
 
 async function useStructure(
-  { collections }: OtherEventsParts,
+  { collections }: Parts,
   { session, signal }: TableWork,
   { event, namespace }: Envelope,
 ): Promise<Outcome> {
@@ -119,14 +151,24 @@ async function useStructure(
   return 'applied';
 }
 
-/** What happens to one of several collections that share a table must not happen to the table. */
-function isShared({ names, logger }: OtherEventsParts, namespace: Namespace): boolean {
-  if (!names.isShared(namespace)) return false;
+/** What happens to one collection must not happen to the table of another. */
+async function isOwn(
+  { owners, logger }: Parts,
+  work: TableWork,
+  table: TargetTable,
+  source: Namespace,
+): Promise<boolean> {
+  const owner = await owners.take(work.session, table, source, work.signal);
+  if (owner === formatNamespace(source)) return true;
   logger.warn(
-    { collection: formatNamespace(namespace) },
-    'several collections share the table, so rows stay that are gone at the source',
+    { collection: formatNamespace(source), table: table.shown, owner },
+    'the table has the documents of another collection, so what happens to this one is not followed there',
   );
-  return true;
+  return false;
+}
+
+function warnOfHeld({ logger }: Parts, { shown }: TargetTable, { count, error }: HeldRows, message: string): void {
+  if (count > 0) logger.warn({ table: shown, rows: count, reason: rowRefused(error, shown).message }, message);
 }
 
 function sinceOf(event: ChangeEvent): Version | undefined {

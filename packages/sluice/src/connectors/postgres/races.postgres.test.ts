@@ -8,10 +8,12 @@ import { Session } from './client.ts';
 import { collapse } from './collapse.ts';
 import { Collections } from './collections.ts';
 import { postgresSinkConfig } from './config.ts';
+import { DocumentJson } from './document-json.ts';
 import { TargetNames } from './names.ts';
 import { checkpointOf, event, PostgresFixture, writeEvents } from './sink-fixture.ts';
 import { StateTables } from './state-tables.ts';
 import { sweep, TableWork } from './sweep.ts';
+import { TableGates } from './table-gates.ts';
 import { Tables } from './tables.ts';
 import { writeRows } from './write-table.ts';
 
@@ -118,20 +120,27 @@ class World {
   readonly state: StateTables;
   readonly tables: Tables;
   readonly #collections: Collections;
+  readonly #json = new DocumentJson({ nul: 'strip' }, silentLogger);
 
   constructor(coll: string) {
     this.#coll = coll;
     const config = postgresSinkConfig.parse({ uri: fixture.uri, schema: fixture.schema, columns: { from: 'none' } });
     this.names = new TargetNames(config);
     this.state = new StateTables(fixture.stateSchema);
-    this.tables = new Tables({ state: this.state, names: this.names, columns: config, logger: silentLogger });
+    this.tables = new Tables({
+      state: this.state,
+      names: this.names,
+      columns: config,
+      gates: new TableGates(),
+      logger: silentLogger,
+    });
     const { tables, names, state } = this;
-    this.#collections = new Collections({ tables, names, state, learned: undefined, config, logger: silentLogger });
+    this.#collections = new Collections({ tables, names, state, learned: undefined, logger: silentLogger });
   }
 
   async rows(session: Session, events: readonly ChangeEvent[]) {
     const envelopes = events.map((one) => ({ event: one, namespace: one.namespace }));
-    const { collections } = collapse(envelopes, { names: this.names, missingDocument: 'reject' });
+    const { collections } = collapse(envelopes, { names: this.names, json: this.#json, missingDocument: 'reject' });
     const made = [];
     for (const collection of collections) made.push(await this.#collections.rowsOf(session, collection, signal));
     return made;

@@ -171,13 +171,44 @@ test('a value of a unique index that another lane frees meanwhile is waited for'
   assert.deepEqual(await emails('lanes'), { a: 'z', b: 'b', x: 'a' });
 });
 
-test('when no row at all is taken of many it is the table, and the pipeline stops', async () => {
+test('a table that takes none of many documents, nor its own rows, stops the pipeline and fills no dead letters', async () => {
   await using sink = await fixture.sink(NONE);
   await writeEvents(sink, [insert('wrong', 'seed', 0)]);
   await ALTER('wrong', 'add column needed int');
   await ALTER('wrong', 'add constraint needed check (needed is not null) not valid');
   const events = Array.from({ length: 200 }, (_, id) => insert('wrong', id, id + 1));
-  await assert.rejects(writeEvents(sink, events), { kind: 'config', code: 'postgres.every-row-refused' });
+  const handed: unknown[] = [];
+  const writing = writeEvents(sink, events, { reject: async (more) => void handed.push(...more) });
+  await assert.rejects(writing, { kind: 'config', code: 'postgres.every-row-refused' });
+  assert.equal(handed.length, 0);
+});
+
+test('the same over many small batches', async () => {
+  await using sink = await fixture.sink(NONE);
+  await writeEvents(sink, [insert('drip', 'seed', 0)]);
+  await ALTER('drip', 'add constraint never check (false) not valid');
+  const batch = (first: number) => Array.from({ length: 30 }, (_, id) => insert('drip', first + id, first + id + 1));
+  for (const first of [0, 30, 60]) assert.equal((await writeEvents(sink, batch(first))).rejections.length, 30);
+  await assert.rejects(writeEvents(sink, batch(90)), { code: 'postgres.every-row-refused' });
+});
+
+test('any number of documents that a constraint refuses are dead letters while the table takes others', async () => {
+  await using sink = await fixture.sink(NONE);
+  await writeEvents(sink, [insert('many', 'seed', 0, { v: 1 }), insert('beside', 'seed', 0)]);
+  await ALTER('many', `add constraint v check (document ? 'v')`);
+  const events = Array.from({ length: 300 }, (_, id) => insert('many', id, id + 1));
+  const written = await writeEvents(sink, [...events, insert('beside', 1, 400)]);
+  assert.equal(written.rejections.length, 300);
+  assert.deepEqual(await fixture.ids('beside'), ['seed', '~1']);
+});
+
+test('any number of documents that are too large for an index are dead letters', async () => {
+  await using sink = await fixture.sink(NONE);
+  await writeEvents(sink, [insert('large', 'seed', 0)]);
+  await fixture.client.query(`create index on ${fixture.schema}.large ((document ->> 'long'))`);
+  const long = Array.from({ length: 4_000 }, (_, i) => (i * 7919).toString(36)).join('');
+  const events = Array.from({ length: 120 }, (_, id) => insert('large', id, id + 1, { long }));
+  assert.equal((await writeEvents(sink, events)).rejections.length, 120);
 });
 
 test('other tables of the batch are written when one has a refused row', async () => {

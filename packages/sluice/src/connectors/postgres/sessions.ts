@@ -34,7 +34,14 @@ export class Sessions implements AsyncDisposable {
   async #open(signal: AbortSignal): Promise<Session> {
     const session = await Session.open(this.#config, signal);
     this.#all.add(session);
-    return session;
+    try {
+      await session.ensureWritable(signal);
+      return session;
+    } catch (error) {
+      session.abandon();
+      this.#all.delete(session);
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,10 +6,12 @@ import { TargetCheckpoints } from './checkpoint-store.ts';
 import { Collections } from './collections.ts';
 import type { PostgresSinkConfig } from './config.ts';
 import { DeleteLog } from './delete-log.ts';
+import { DocumentJson } from './document-json.ts';
 import { TargetNames } from './names.ts';
 import { otherEvents } from './other-events.ts';
 import { Sessions } from './sessions.ts';
 import { StateTables } from './state-tables.ts';
+import { TableGates } from './table-gates.ts';
 import { Tables } from './tables.ts';
 import { BatchWriter } from './write-batch.ts';
 
@@ -40,11 +42,13 @@ interface WriterParts {
 function batchWriter(config: PostgresSinkConfig, { context, sessions, state, checkpoints }: WriterParts): BatchWriter {
   const { logger, learned } = context;
   const names = new TargetNames(config);
-  const tables = new Tables({ state, names, columns: config, logger });
-  const collections = new Collections({ tables, names, state, learned, config, logger });
+  const gates = new TableGates();
+  const tables = new Tables({ state, names, columns: config, gates, logger });
+  const collections = new Collections({ tables, names, state, learned, logger });
   const applyOther = otherEvents({ config, names, sessions, state, tables, collections, checkpoints, logger });
   const log = new DeleteLog(state, config.keepDeleted, Date.now);
-  return new BatchWriter({ config, sessions, names, collections, applyOther, checkpoints, log });
+  const json = new DocumentJson(config, logger);
+  return new BatchWriter({ config, sessions, names, json, collections, gates, applyOther, checkpoints, log });
 }
 
 interface SinkParts {
@@ -55,19 +59,23 @@ interface SinkParts {
 
 function sinkOver(config: PostgresSinkConfig, { batches, checkpoints, resources }: SinkParts): Sink {
   const close = () => resources.disposeAsync();
-  const limits = { records: config.batchRecords, bytes: config.batchBytes, batchesInFlight: 1 };
+  const limits = { records: config.batchRecords, bytes: config.batchBytes };
   if (checkpoints === undefined) {
     return {
-      limits: { ...limits, lanes: LANES },
-      write: (batch, context) => batches.write(batch, context),
+      limits: { ...limits, batchesInFlight: 1, lanes: LANES },
+      write: async (batch, context) => await batches.write(batches.prepare(batch), context),
       [Symbol.asyncDispose]: close,
     };
   }
   const queue = new FailFastQueue();
   return {
-    limits,
+    // The second is prepared while the first is written.
+    limits: { ...limits, batchesInFlight: 2 },
     checkpoints: inOrder(checkpoints, queue),
-    write: (batch, context) => queue.run(() => batches.write(batch, context)),
+    async write(batch, context) {
+      const prepared = batches.prepare(batch);
+      return await queue.run(() => batches.write(prepared, context));
+    },
     [Symbol.asyncDispose]: close,
   };
 }

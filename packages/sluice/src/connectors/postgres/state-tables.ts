@@ -8,7 +8,8 @@ export const TABLES_LOCK = `select pg_advisory_xact_lock(x'736c75696365'::bigint
  * Sluice's own tables:
  *
  * - `tables`: which table a collection has. `wanted_schema` and `wanted_table` are the names by the templates, which may
- *   be longer than those of the server. `layout` are the promoted columns and child tables as JSON, `revision` grows with
+ *   be longer than those of the server. `source` is the collection whose documents are in it, as the source names it; null
+ *   until one was seen (`table-owners.ts`). `layout` are the promoted columns and child tables as JSON, `revision` grows with
  *   every change of them. Nothing older than (`floor_ts`, `floor_ord`) is in the table any more: it was swept.
  * - `deleted`: the version at which a document was deleted, and when that was noted.
  * - `checkpoints`: one row per partition, with the epoch of its owner.
@@ -33,15 +34,22 @@ export class StateTables {
       session.run('tables', `prepare the schema ${this.schema}`, { text, ...(values && { values }) }, signal);
     const names = [this.tables, this.deleted, this.checkpoints];
     const { rows } = await run(
-      `select count(to_regclass(name))::int as found from unnest($1::text[]) as wanted(name)`,
-      [`{${names.map((name) => `"${name.replaceAll('"', '\\"')}"`).join(',')}}`],
+      `select (select count(to_regclass(name))::int from unnest($1::text[]) as wanted (name)) as found,
+        exists (select from pg_catalog.pg_attribute
+          where attrelid = to_regclass($2) and attname = 'source' and not attisdropped) as has_source`,
+      [`{${names.map((name) => `"${name.replaceAll('"', '\\"')}"`).join(',')}}`, this.tables],
     );
-    if (rows[0]?.['found'] === names.length) return;
-    await run('begin');
-    await run(TABLES_LOCK);
-    await makeSchema(session, this.schema, signal);
-    for (const statement of this.#statements()) await run(statement);
-    await run('commit');
+    if (rows[0]?.['found'] === names.length && rows[0]['has_source'] === true) return;
+    await run('begin read write');
+    try {
+      await run(TABLES_LOCK);
+      await makeSchema(session, this.schema, signal);
+      for (const statement of this.#statements()) await run(statement);
+      await run('commit');
+    } catch (error) {
+      await session.query({ text: 'rollback' }, signal).catch(() => session.abandon());
+      throw error;
+    }
   }
 
   #statements(): readonly string[] {
@@ -53,6 +61,7 @@ export class StateTables {
         layout jsonb not null default '{"columns": [], "children": []}', revision integer not null default 0,
         floor_ts bigint, floor_ord bigint,
         unique (wanted_schema, wanted_table), unique (table_schema, table_name))`,
+      `alter table ${this.tables} add column if not exists source text`,
       `create table if not exists ${this.deleted} (
         table_id integer not null, _id text collate "C" not null, _ts bigint not null, _ord bigint not null,
         at timestamptz not null default now(), primary key (table_id, _id))`,

@@ -15,10 +15,14 @@ export interface ChildStatements {
 export interface TableStatements {
   /** `$1` ids, `$2` documents, `$3` times, `$4` ordinals, then one array of texts per column. Returns ids with children. */
   readonly upsert: string;
-  /** `$1` ids, `$2` times, `$3` ordinals: deletes what is not newer. */
+  /** `$1` ids: locks the rows that are there, and returns their `_id`. */
+  readonly hold: string;
+  /** `$1` ids, `$2` times, `$3` ordinals: puts empty rows where there are none, and locks what has come meanwhile. */
+  readonly occupy: string;
+  /** `$1` ids, `$2` times, `$3` ordinals: deletes what is not newer, and notes that these were deleted. */
   readonly remove: string;
-  /** `$1` ids, `$2` times, `$3` ordinals: notes that these were deleted. */
-  readonly log: string;
+  /** `$1` id, `$2` time, `$3` ordinal: a row when that is no news for the table. */
+  readonly obsolete: string;
   /** `$1` ids: takes back what was deleted at the same time; returns `floor_ts`, `floor_ord`, `revision`. */
   readonly guard: string;
   /** `$1` ids: takes back what is older than what was swept. */
@@ -29,20 +33,39 @@ export interface TableStatements {
 /**
  * The statements of a table. How they keep two writers apart, under READ COMMITTED, is told in `write-table.ts`. Arrays
  * are in the order of the ids, and rows are locked in that order.
+ *
+ * What is looked up by keys is written so that no other way is left (`lateral` with `offset 0`): a server plans a prepared
+ * statement once, for a table that may still be empty then. Rows can be named by `ctid` where the transaction has locked
+ * them before.
  */
 export function tableStatements(table: TargetTable, state: StateTables): TableStatements {
   const { path, id, layout } = table;
   return {
     upsert: upsertStatement(table),
-    remove: `delete from ${path} t using unnest($1::text[], $2::bigint[], $3::bigint[]) as gone (id, ts, ord)
-      where t._id = gone.id collate "C" and (t._ts, t._ord) <= (gone.ts, gone.ord)`,
-    log: `insert into ${state.deleted} as d (table_id, _id, _ts, _ord)
+    hold: `select _id from ${path} where _id = any ($1::text[]) order by _id for update`,
+    occupy: `insert into ${path} as t (_id, document, _ts, _ord)
+      select id, 'null', ts, ord from unnest($1::text[], $2::bigint[], $3::bigint[]) as gone (id, ts, ord)
+      on conflict (_id) do update set _ts = t._ts where false`,
+    remove: `with removed as (
+        delete from ${path} where ctid = any (array(
+          select found.ctid from unnest($1::text[], $2::bigint[], $3::bigint[]) as gone (id, ts, ord)
+          cross join lateral (
+            select ctid from ${path} t where t._id = gone.id and (t._ts, t._ord) <= (gone.ts, gone.ord) offset 0) as found)))
+      insert into ${state.deleted} as d (table_id, _id, _ts, _ord)
       select ${id}, * from unnest($1::text[], $2::bigint[], $3::bigint[])
       on conflict (table_id, _id) do update set _ts = excluded._ts, _ord = excluded._ord, at = excluded.at
       where (d._ts, d._ord) < (excluded._ts, excluded._ord)`,
+    obsolete: `select 1 as yes from ${path} where _id = $1 and (_ts, _ord) >= ($2::bigint, $3::bigint)
+      union all select 1 from ${state.deleted} where table_id = ${id} and _id = $1 and (_ts, _ord) >= ($2::bigint, $3::bigint)
+      union all select 1 from ${state.tables} where id = ${id} and (floor_ts, floor_ord) > ($2::bigint, $3::bigint)`,
     guard: `with taken_back as (
-        delete from ${path} t using ${state.deleted} d
-        where d.table_id = ${id} and d._id = any ($1::text[]) and t._id = d._id and (t._ts, t._ord) <= (d._ts, d._ord))
+        delete from ${path} where ctid = any (array(
+          select found.ctid from unnest($1::text[]) as written (id)
+          cross join lateral (
+            select _ts, _ord from ${state.deleted} where table_id = ${id} and _id = written.id offset 0) as gone
+          cross join lateral (
+            select ctid from ${path} t
+            where t._id = written.id and (t._ts, t._ord) <= (gone._ts, gone._ord) offset 0) as found)))
       select floor_ts, floor_ord, revision from ${state.tables} where id = ${id}`,
     guardFloor: `delete from ${path} t using ${state.tables} f
       where f.id = ${id} and t._id = any ($1::text[]) and (t._ts, t._ord) < (f.floor_ts, f.floor_ord)`,

@@ -53,13 +53,6 @@ test('a dropped collection leaves an empty table, or its rows where that is aske
   assert.equal((await writeEvents(sink, [drop('unknown', 5)])).filtered, 1);
 });
 
-test('a collection that shares its table with others empties nothing', async () => {
-  await using sink = await fixture.sink({ table: 'everything' });
-  await writeEvents(sink, [insert('one', 1, 1), insert('other', 2, 2)]);
-  const { filtered } = await writeEvents(sink, [drop('one', 3), rename('one', 'two', 4)]);
-  assert.deepEqual([filtered, await fixture.ids('everything')], [2, ['~1', '~2']]);
-});
-
 test('a rename moves rows with their columns and child rows, and can be repeated at any time', async () => {
   const childTables = [{ collection: 'shop.*', path: 'lines' }];
   fixture.learned.set('before', {

@@ -1,34 +1,39 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { formatNamespace, type Namespace } from '../../core/change-event.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { LearnedField } from '../../core/learned-fields.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Row, Session, Statement } from './client.ts';
+import { failureUnlessAbort } from './classify.ts';
+import type { Session, Statement } from './client.ts';
+import { ColumnFill } from './column-fill.ts';
 import type { ColumnsConfig } from './columns/columns-config.ts';
-import { identifier } from './columns/identifier.ts';
-import { type Column, type LayoutPlan, planLayout, type TableLayout, type WantedLayout } from './columns/layout.ts';
+import type { LayoutPlan, LayoutStep, TableLayout } from './columns/layout.ts';
 import type { Misfit } from './columns/misfits.ts';
-import { wantedLayout } from './columns/wanted.ts';
-import { createTable, layoutStatements, stepStatements } from './layout-ddl.ts';
-import { quotePath, schemaName, type TargetNames, type WantedTable } from './names.ts';
+import { createTable, layoutStatements } from './layout-ddl.ts';
+import { planTable } from './layout-planning.ts';
+import { makeSteps, type NotMade, relationOf, shownStep, unfilledBy } from './layout-steps.ts';
+import type { TargetNames, WantedTable } from './names.ts';
+import { PostponedSteps } from './postponed-steps.ts';
 import { makeSchema, type StateTables, TABLES_LOCK } from './state-tables.ts';
+import type { TableGates } from './table-gates.ts';
+import { type Registered, type Run, TableRegistry } from './table-registry.ts';
+import { TableReports } from './table-reports.ts';
+import type { TargetTable, Unfilled } from './target-table.ts';
+import { inTransaction } from './transaction.ts';
 
-/** How long to wait until nobody reads or writes a table that is to get a column. */
-const LOCK_TIMEOUT = '10s';
+export type { TargetTable } from './target-table.ts';
 
-/** The table of a collection as it was when it was looked at. */
-export interface TargetTable {
-  /** By which the delete log knows it. */
-  readonly id: number;
-  readonly schema: string;
-  readonly name: string;
-  /** As it stands in statements. */
-  readonly path: string;
-  /** For messages. */
-  readonly shown: string;
-  readonly layout: TableLayout;
-  /** Another one for each change of the layout. */
-  readonly revision: number;
-}
+/**
+ * How long a change waits for a lock on its table, in tries with pauses between them. Whoever comes meanwhile, readers too,
+ * has to wait behind it, so each try is short; and a table that is in use for longer than all of them is changed later.
+ */
+const LOCK_TRIES_MS = [50, 100, 200, 400] as const;
+
+/** One process at a time changes a table. Two numbers: apart from the lock for names. */
+const TABLE_LOCK = `select pg_advisory_xact_lock(x'736c7563'::int, hashtext($1))`;
+
+/** Transactions for one table, each with a step at least. More are only needed when others undo what is done. */
+const MOST_ROUNDS = 2_000;
 
 /** What is known of the documents that a table is for. */
 export interface KnownFields {
@@ -44,227 +49,233 @@ export interface TablesParts {
   readonly state: StateTables;
   readonly names: TargetNames;
   readonly columns: ColumnsConfig;
+  readonly gates: TableGates;
   readonly logger: Logger;
+  /** Milliseconds that never go back. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** What is asked of a table. */
+interface Request {
+  readonly session: Session;
+  readonly namespace: Namespace;
+  readonly wanted: WantedTable;
+  readonly known: KnownFields;
+  readonly signal: AbortSignal;
+}
+
+/** What one transaction has done. */
+interface Change {
+  readonly table: TargetTable;
+  readonly busy: readonly NotMade[];
+  /** Whether there may be more to do. */
+  readonly isMore: boolean;
 }
 
 /**
- * The registry of tables: which table a collection has, and what columns it has. Every change is one transaction under a
- * lock that all processes take, and finds what others have done before.
+ * The registry of tables: which table a collection has, and what columns it has. Changes are made under a lock that all
+ * processes take, and find what others have done before. One that cannot be made now, because the server refuses it or
+ * others use the table, never stops anything: it is tried again later, and the values stay in `document` until then.
  */
 export class Tables {
   readonly #parts: TablesParts;
-  readonly #told = new Set<string>();
+  readonly #registry: TableRegistry;
+  readonly #postponed: PostponedSteps;
+  readonly #fill: ColumnFill;
+  readonly #reports: TableReports;
 
   constructor(parts: TablesParts) {
+    const { state, logger, now = () => performance.now() } = parts;
     this.#parts = parts;
+    this.#registry = new TableRegistry(state);
+    this.#postponed = new PostponedSteps(now);
+    this.#fill = new ColumnFill({ registry: this.#registry, logger, now });
+    this.#reports = new TableReports(logger);
   }
 
-  /** The table of a collection; undefined when none was made for it. */
+  /** The table of a collection; undefined when none was made for it, or it is no longer there. */
   async find(session: Session, namespace: Namespace, signal: AbortSignal): Promise<TargetTable | undefined> {
-    const run = this.#runner(session, namespace, signal);
-    const row = await this.#registered(run, this.#parts.names.of(namespace));
-    return row === undefined ? undefined : asTable(row);
+    const run = runner(session, doing(namespace), signal);
+    const found = await this.#registry.find(run, this.#parts.names.of(namespace));
+    return found?.isThere === true ? found.table : undefined;
   }
 
   /**
-   * The table of a collection, made or changed to be as the settings and what is known of the documents want it. Throws
-   * `config` when it was asked to stop at changes of the documents, and `transient` when others hold the table.
+   * The table of a collection, made or changed to be as the settings and what is known of the documents want it, as far as
+   * the server lets it. Throws `config` when it was asked to stop at changes of the documents, or something else has taken
+   * the place of the table.
    */
   async layOut(session: Session, namespace: Namespace, known: KnownFields, signal: AbortSignal): Promise<TargetTable> {
-    const run = this.#runner(session, namespace, signal);
     const wanted = this.#parts.names.of(namespace);
-    const before = await this.#registered(run, wanted);
-    const plan = before && this.#plan(asTable(before), namespace, known, () => false);
-    if (before !== undefined && plan?.steps.length === 0 && before['is_there'] === true) {
-      this.#tell(asTable(before), plan);
-      return asTable(before);
+    const request = { session, namespace, wanted, known, signal };
+    const before = await this.#registry.find(runner(session, doing(namespace), signal), wanted);
+    if (before !== undefined) {
+      const plan = this.#plan(before, this.#withPostponed(request, before.table.id));
+      if (before.isThere && !before.isChanged && this.#dueSteps(before.table, plan).length === 0) {
+        this.#reports.kept(before.table, plan);
+        return this.#settled(before.table, request);
+      }
     }
+    return await this.#parts.gates.change(gateOf(wanted), () => this.#change(request));
+  }
+
+  /** Whether something of the table is to be tried again by `layOut`. Cheap. */
+  isDue(table: number): boolean {
+    return this.#postponed.isDue(table);
+  }
+
+  /** Goes on with what new columns of the table lack, for a moment. Must be called outside of a transaction. Cheap when there is nothing. */
+  async fill(session: Session, table: number, signal: AbortSignal): Promise<void> {
+    if (!this.#fill.isDue(table)) return;
     try {
-      await run({ text: 'begin' });
-      await run({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` });
-      await run({ text: 'set local statement_timeout = 0' });
-      await run({ text: TABLES_LOCK, isUnbounded: true });
-      const table = await this.#change(session, namespace, known, signal);
-      await run({ text: 'commit' });
-      return table;
+      await this.#fill.run(session, table, signal);
     } catch (error) {
-      await session.query({ text: 'rollback' }, signal).catch(() => {});
-      throw error;
+      throw failureUnlessAbort(error, 'tables', 'fill new columns', signal);
     }
   }
 
-  async #change(session: Session, namespace: Namespace, known: KnownFields, signal: AbortSignal): Promise<TargetTable> {
-    const run = this.#runner(session, namespace, signal);
-    const wanted = this.#parts.names.of(namespace);
-    const found = await this.#registered(run, wanted);
-    const registered = found ?? (await this.#register(session, wanted, run, signal));
-    const table = asTable(registered);
-    // A table of that name may have been there before, made by somebody else.
-    const isReady = found?.['is_there'] === true;
-    if (!isReady) await makeSchema(session, table.schema, signal);
-    const taken = await this.#takenNames(run, table.schema);
-    const plan = this.#plan(table, namespace, known, (name) => taken.has(name), found === undefined);
-    const statements = [
-      ...(isReady ? [] : layoutStatements(table, table.layout)),
-      ...plan.steps.flatMap((step) => stepStatements(table, step)),
-    ];
-    if (!isReady) {
-      await run({ text: createTable(table) });
-      await this.#checkOwnColumns(run, table);
+  async #change(request: Request): Promise<TargetTable> {
+    const { namespace, signal } = request;
+    for (let [rounds, tries] = [0, 0]; ; rounds++) {
+      if (rounds > MOST_ROUNDS) throw changedByOthers(namespace);
+      const change = await this.#inTransaction(request, () => this.#changeOnce(request, LOCK_TRIES_MS[tries] ?? 0));
+      const { table, busy, isMore } = change;
+      if (busy.length === 0 && !isMore) return this.#settled(table, request);
+      if (busy.length === 0) continue;
+      tries += 1;
+      if (tries < LOCK_TRIES_MS.length) {
+        await pauseFor(LOCK_TRIES_MS[tries] ?? 0, signal);
+        continue;
+      }
+      for (const one of busy) {
+        if (this.#postponed.busy(table.id, one.relation)) this.#reports.busy(table, one, namespace);
+      }
+      tries = 0;
     }
-    for (const text of statements) await run({ text, isUnbounded: true });
-    this.#tell(table, plan);
-    if (plan.steps.length === 0) return table;
-    this.#parts.logger.info(
-      { table: table.shown, changes: plan.steps.map(shownStep) },
-      'the columns of the table follow the documents',
-    );
-    const { rows } = await run({
-      text: `update ${this.#parts.state.tables} set layout = $2::jsonb, revision = revision + 1 where id = $1 returning revision`,
-      values: [table.id, JSON.stringify(plan.layout)],
-    });
-    return { ...table, layout: plan.layout, revision: Number(rows[0]?.['revision']) };
   }
 
-  #plan(
-    table: TargetTable,
-    namespace: Namespace,
-    { learned, validator, misfits, like }: KnownFields,
-    isTaken: (name: string) => boolean,
-    isNew = false,
-  ): LayoutPlan {
-    const fields = learned === undefined ? undefined : { fields: learned };
-    const config = this.#parts.columns;
-    const wanted =
-      like === undefined
-        ? wantedLayout({ table: table.name, namespace, config, learned: fields, validator, misfits })
-        : wantedLike(like, { table: table.name, drift: config.drift });
-    const plan = planLayout(isNew ? undefined : table.layout, wanted, isTaken);
+  /** Makes the table, or what may be done together: all that is new, or one change of a type, which may rewrite the table. */
+  async #changeOnce(request: Request, lockMs: number): Promise<Change> {
+    const { session, wanted, signal } = request;
+    const run: Run = async (statement) => await session.query(statement, signal);
+    await run({ text: `select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)` });
+    await run({ text: TABLE_LOCK, values: [gateOf(wanted).replace('\0', '.')], isUnbounded: true });
+    const found = await this.#registry.find(run, wanted);
+    const isNew = found === undefined;
+    const before = found ?? (await this.#register(request, run));
+    const { table, isThere } = before;
+    if (!isThere) await this.#make(request, run, table);
+    const plan = await this.#planWithNames(before, request, { isNew, run });
+    const due = this.#dueSteps(table, plan);
+    const news = due.filter(({ kind }) => kind !== 'widen');
+    const steps = news.length > 0 ? news : due.slice(0, 1);
+    const outcome = await makeSteps(session, table, steps, { lockMs, signal });
+    for (const one of outcome.refused) {
+      if (this.#postponed.refused(table.id, one.relation, one.step)) this.#reports.refused(table, one);
+    }
+    if (outcome.busy.length === 0) this.#reports.kept(table, plan);
+    const isMore = due.length > steps.length;
+    if (outcome.made.length === 0 && !before.isChanged) return { table, busy: outcome.busy, isMore };
+    this.#reports.changed(table, outcome.made.map(shownStep), before.isChanged);
+    // A table that was just made has no rows that would lack anything.
+    const isEmpty = !isThere;
+    const unfilled = isEmpty ? [] : [...table.unfilled, ...outcome.made.flatMap(unfilledBy)];
+    const saved = await this.#registry.save(run, table, outcome.layout, distinct(unfilled));
+    return { table: saved, busy: outcome.busy, isMore };
+  }
+
+  async #register({ session, wanted, signal }: Request, run: Run): Promise<Registered> {
+    await run({ text: TABLES_LOCK, isUnbounded: true });
+    const registered = await this.#registry.register(run, wanted);
+    await makeSchema(session, registered.table.schema, signal);
+    this.#reports.registered(registered, wanted);
+    return registered;
+  }
+
+  /** Everything that is noted of the table; there is nothing else of its name. */
+  async #make({ session, signal }: Request, run: Run, table: TargetTable): Promise<void> {
+    await makeSchema(session, table.schema, signal);
+    for (const text of [createTable(table), ...layoutStatements(table, table.layout)]) await run({ text });
+  }
+
+  /** Names of child tables are chosen when nobody else chooses any. */
+  async #planWithNames(before: Registered, request: Request, { isNew, run }: Planning): Promise<LayoutPlan> {
+    const complete = this.#withPostponed(request, before.table.id);
+    const plan = this.#plan(before, complete, { isNew });
+    if (!plan.steps.some(({ kind }) => kind === 'add-child-table')) return plan;
+    await run({ text: TABLES_LOCK, isUnbounded: true });
+    const taken = await this.#registry.takenNames(run, before.table.schema);
+    return this.#plan(before, complete, { isNew, isTaken: (name) => taken.has(name) });
+  }
+
+  #plan(before: Registered, { namespace, known }: Request, how: Parameters<typeof planTable>[2] = {}): LayoutPlan {
+    const plan = planTable(before, { ...known, namespace, config: this.#parts.columns }, how);
     if (plan.stop !== undefined) throw plan.stop;
     return plan;
   }
 
-  /** Gives the table a name that no other has, and notes it. */
-  async #register(session: Session, wanted: WantedTable, run: Run, signal: AbortSignal): Promise<Row> {
-    const { tables } = this.#parts.state;
-    const schema = schemaName(wanted.schema);
-    await makeSchema(session, schema, signal);
-    const { rows: others } = await run({
-      text: `select table_name as name from ${tables} where table_schema = $1
-        union all select child ->> 'name' from ${tables}, jsonb_array_elements(layout -> 'children') as child where table_schema = $1`,
-      values: [schema],
-    });
-    const taken = new Set(others.map(({ name }) => String(name)));
-    if (schema === this.#parts.state.schema) for (const own of ['tables', 'deleted', 'checkpoints']) taken.add(own);
-    const name = identifier(wanted.table, (text) => taken.has(text));
-    await run({
-      text: `insert into ${tables} (wanted_schema, wanted_table, table_schema, table_name) values ($1, $2, $3, $4)`,
-      values: [wanted.schema, wanted.table, schema, name],
-    });
-    const row = await this.#registered(run, wanted);
-    if (row === undefined) throw missing(wanted);
-    return row;
+  #dueSteps(table: TargetTable, { steps }: LayoutPlan): readonly LayoutStep[] {
+    return steps.filter((step) => !this.#postponed.isHeld(table.id, relationOf(table.name, step), step));
   }
 
-  async #registered(run: Run, { schema, table }: WantedTable): Promise<Row | undefined> {
-    const { rows } = await run({
-      text: `select id, table_schema, table_name, layout, revision,
-          exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where n.nspname = table_schema and c.relname = table_name)
-          and not exists (select from jsonb_array_elements(layout -> 'children') as child
-            where not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-              where n.nspname = table_schema and c.relname = child ->> 'name')) as is_there
-        from ${this.#parts.state.tables} where wanted_schema = $1 and wanted_table = $2`,
-      values: [schema, table],
-    });
-    return rows[0];
+  /** Values that once wanted a change come again with it. */
+  #withPostponed(request: Request, table: number): Request {
+    const waiting = this.#postponed.isDue(table) ? this.#postponed.misfits(table) : [];
+    if (waiting.length === 0) return request;
+    const { known } = request;
+    return { ...request, known: { ...known, misfits: [...(known.misfits ?? []), ...waiting] } };
   }
 
-  /** Names of tables, views and indexes that are there, and of tables that are to be. */
-  async #takenNames(run: Run, schema: string): Promise<ReadonlySet<string>> {
-    const { rows } = await run({
-      text: `select relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1
-        union all select table_name from ${this.#parts.state.tables} where table_schema = $1`,
-      values: [schema],
+  #settled(table: TargetTable, { known }: Request): TargetTable {
+    this.#postponed.settle(table.id, known.misfits ?? []);
+    const types = new Map((known.learned ?? []).map((field) => [field.path, field.types]));
+    this.#fill.take(table, (child, { path }) => {
+      const array = table.layout.children.find(({ name }) => name === child)?.path;
+      const own = types.get(array === undefined ? path : `${array}[].${path}`);
+      return own?.every((type) => type === 'binData' || type === 'null') === true;
     });
-    return new Set(rows.map(({ name }) => String(name)));
+    return table;
   }
 
-  async #checkOwnColumns(run: Run, table: TargetTable): Promise<void> {
-    const { rows } = await run({
-      text: `select a.attname::text as name, pg_catalog.format_type(a.atttypid, null) as type
-        from pg_catalog.pg_attribute a where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped`,
-      values: [table.path],
-    });
-    const types = new Map(rows.map(({ name, type }) => [String(name), String(type)]));
-    const own = [
-      ['_id', 'text'],
-      ['document', 'jsonb'],
-      ['_ts', 'bigint'],
-      ['_ord', 'bigint'],
-    ] as const;
-    if (own.every(([name, type]) => types.get(name) === type)) return;
-    throw new SluiceError(`the table ${table.shown} is there, but it was not made by Sluice`, {
-      kind: 'config',
-      code: 'postgres.table-foreign',
-      hint: 'Rename or drop it, or set `schema` and `table` so that the documents go elsewhere.',
-    });
-  }
-
-  /** Says once per field that it has no column, where nobody asked for that. */
-  #tell({ shown }: TargetTable, { kept }: LayoutPlan): void {
-    for (const { path, types, why } of kept) {
-      const line = `${shown}\0${path}\0${why}`;
-      if (why === 'excluded' || why === 'unseen' || why === 'container' || this.#told.has(line)) continue;
-      this.#told.add(line);
-      this.#parts.logger.info({ table: shown, field: path, types, why }, 'the field stays in `document` only');
+  async #inTransaction<T>({ session, namespace, signal }: Request, work: () => Promise<T>): Promise<T> {
+    try {
+      return await inTransaction(session, signal, work);
+    } catch (error) {
+      throw failureUnlessAbort(error, 'tables', doing(namespace), signal);
     }
   }
-
-  #runner(session: Session, namespace: Namespace, signal: AbortSignal): Run {
-    const doing = `lay out the table of ${formatNamespace(namespace)}`;
-    return async (statement) => await session.run('tables', doing, statement, signal);
-  }
 }
 
-/** All columns of another table. */
-function wantedLike({ columns, children }: TableLayout, rest: Pick<WantedLayout, 'table' | 'drift'>): WantedLayout {
-  const most = Number.POSITIVE_INFINITY;
-  const wanted = (column: Column) => ({ ...column, types: [], listed: true, fixed: true });
-  return {
-    ...rest,
-    columns: columns.map(wanted),
-    children: children.map(({ path, columns: own }) => ({ path, columns: own.map(wanted), most })),
-    kept: [],
-    most,
-  };
+interface Planning {
+  readonly isNew: boolean;
+  readonly run: Run;
 }
 
-type Run = (statement: Statement) => Promise<{ readonly rows: readonly Row[] }>;
-
-function asTable(row: Row): TargetTable {
-  const schema = String(row['table_schema']);
-  const name = String(row['table_name']);
-  return {
-    id: Number(row['id']),
-    schema,
-    name,
-    path: quotePath(schema, name),
-    shown: `${schema}.${name}`,
-    layout: row['layout'] as TableLayout,
-    revision: Number(row['revision']),
-  };
+/** By which the gates know the table. */
+export function gateOf({ schema, table }: WantedTable): string {
+  return `${schema}\0${table}`;
 }
 
-function shownStep(step: LayoutPlan['steps'][number]): string {
-  if (step.kind === 'add-child-table') return `new table ${step.table.name}`;
-  const name = `${step.child === undefined ? '' : `${step.child}.`}${step.column.name}`;
-  return step.kind === 'widen' ? `${name} ${step.from} → ${step.to}` : `new column ${name} ${step.column.type}`;
-}
-
-function missing({ schema, table }: WantedTable): SluiceError {
-  return new SluiceError(`the table for ${schema}.${table} was not registered`, {
-    kind: 'internal',
-    code: 'postgres.not-registered',
+function changedByOthers(namespace: Namespace): SluiceError {
+  return new SluiceError(`the table of ${formatNamespace(namespace)} is changed again and again by others`, {
+    kind: 'transient',
+    code: 'postgres.table-changed',
+    hint: 'Find out who changes the table, or the schema of Sluice, at the same time. It is tried again.',
   });
+}
+
+function doing(namespace: Namespace): string {
+  return `lay out the table of ${formatNamespace(namespace)}`;
+}
+
+function runner(session: Session, what: string, signal: AbortSignal): Run {
+  return async (statement: Statement) => await session.run('tables', what, statement, signal);
+}
+
+function distinct(unfilled: readonly Unfilled[]): readonly Unfilled[] {
+  return [...new Map(unfilled.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

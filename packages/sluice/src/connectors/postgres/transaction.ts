@@ -4,7 +4,7 @@ import { isSerializationFailure } from './classify.ts';
 import type { Session } from './client.ts';
 
 /** Whatever a role or a database has set: what a statement sees must be what others have committed before it. */
-const BEGIN = { text: 'begin isolation level read committed read write' };
+const BEGIN = { text: 'begin isolation level read committed' };
 const COMMIT = { text: 'commit' };
 const ROLLBACK = { text: 'rollback' };
 const MOST_TRIES = 6;
@@ -36,6 +36,16 @@ async function once<T>(session: Session, signal: AbortSignal, work: () => Promis
   } catch (error) {
     if (!isAbort(error, signal)) await rollback(session);
     throw error;
+  }
+}
+
+/** Runs the work in a transaction that is rolled back in any case. Errors come out as they are. */
+export async function inTrial<T>(session: Session, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    await session.query(BEGIN, signal);
+    return await work();
+  } finally {
+    if (!signal.aborted) await rollback(session);
   }
 }
 

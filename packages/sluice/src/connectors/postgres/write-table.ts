@@ -1,5 +1,5 @@
 import type { QueryResult } from 'pg';
-import { jsonbArray, ordinalArray, textArray, timeArray } from './binary-array.ts';
+import { jsonbArray, ordinalArray, textArray, timeArray, timeText } from './binary-array.ts';
 import type { Row, Session, Value } from './client.ts';
 import type { Change } from './collapse.ts';
 import type { ChildRows } from './columns/row-reader.ts';
@@ -13,10 +13,10 @@ import type { TargetTable } from './tables.ts';
  * statement sees what was committed before it began.
  *
  * Two writes of one document wait for each other at its row: an upsert locks the row it finds (also when the guard leaves
- * it as it is), or puts one there, on which another insert of that key waits in the primary key. A delete does the same
- * first, by an upsert of an empty row in its place; otherwise it would not see a row that another transaction has inserted
- * and not committed. What holds the row until its transaction ends is then alone with this document, so the outcome is
- * that of one after the other:
+ * it as it is), or puts one there, on which another insert of that key waits in the primary key. A delete locks the row
+ * that it finds. Where it finds none it puts an empty one there, and removes it with the others; otherwise it would not see
+ * a row that another transaction has inserted and not committed. What holds the row until its transaction ends is then
+ * alone with this document, so the outcome is that of one after the other:
  *
  * - Upsert, then delete: the delete finds the row, and removes it unless it is newer.
  * - Delete, then upsert: the upsert finds no row and inserts one. The guard, a statement of its own and so with a newer
@@ -27,15 +27,13 @@ import type { TargetTable } from './tables.ts';
  * an upsert is seen by the sweep, or sees it. The same holds for the revision: a column is added while nobody writes, and
  * who wrote without knowing the column sees another revision and does it again.
  *
- * Rows are locked in the order of their ids, tables in that of their numbers, so two writers do not wait for each other;
- * where they do all the same (constraints and triggers of the user), the server ends one, which is repeated.
+ * Deletes go first: they make room in unique indexes of the user. Rows are locked in the order of their ids, tables in that
+ * of their numbers; where two writers wait for each other all the same, the server ends one, which is repeated.
  */
 
 /** A document as it is to be written. */
 export interface TargetRow {
   readonly change: Change;
-  /** As JSON; undefined when it is deleted. */
-  readonly json: Uint8Array | undefined;
   readonly values: readonly (string | null)[];
   readonly children: readonly ChildRows[];
 }
@@ -58,42 +56,67 @@ export interface WriteScope {
 /** Somebody has changed the columns of the table since the rows were made. Or the table is no longer known. */
 export class LayoutChanged extends Error {}
 
-const NULL_JSON = Buffer.from('null');
-
 /** Writes rows of one table. Throws errors of the client library, and `LayoutChanged`. */
 export async function writeRows(part: TableRows, scope: WriteScope): Promise<void> {
+  const deleted = part.rows.filter(isDelete);
+  if (deleted.length > 0) await removeRows({ ...part, rows: deleted }, scope);
+  const rows = deleted.length === 0 ? part.rows : part.rows.filter((row) => !isDelete(row));
+  if (rows.length > 0) await putRows({ ...part, rows }, scope);
+}
+
+/** Whether the document is gone. */
+export function isDelete({ change }: TargetRow): boolean {
+  return change.document === undefined;
+}
+
+async function putRows(part: TableRows, scope: WriteScope): Promise<void> {
   const { statements, rows } = part;
   const newer = await upsert(part, scope);
-  const deleted = rows.filter(({ json }) => json === undefined);
-  if (deleted.length > 0) {
-    await run(scope, statements.remove, versionArrays(deleted));
-    await run(scope, statements.log, versionArrays(deleted));
-  }
-  const kept = rows.filter(({ json }) => json !== undefined);
-  if (kept.length === 0) return;
   if (statements.children.length > 0) {
     const ids = new Set(newer.rows.map(({ _id }) => _id));
     await writeChildren(
       part,
-      kept.filter(({ change }) => ids.has(change.id)),
+      rows.filter(({ change }) => ids.has(change.id)),
       scope,
     );
   }
-  await guard(part, kept, scope);
+  await guard(part, rows, scope);
 }
 
-/** Deletes rows without putting anything in their place, for tables that take no empty rows: nobody else may write. */
+async function removeRows({ statements, rows }: TableRows, scope: WriteScope): Promise<void> {
+  const { rows: found } = await run(scope, statements.hold, [textArray(rows.map(({ change }) => change.id))]);
+  if (found.length < rows.length) {
+    const held = new Set(found.map(({ _id }) => _id));
+    const missing = rows.filter(({ change }) => !held.has(change.id));
+    await run(scope, statements.occupy, versionArrays(missing));
+  }
+  await run(scope, statements.remove, versionArrays(rows));
+}
+
+/** Deletes rows without putting anything where there are none, for tables that take no empty rows: nobody else may write. */
 export async function removeAlone({ table, statements, rows }: TableRows, scope: WriteScope): Promise<void> {
   await run(scope, `lock table ${table.path} in share row exclusive mode`, []);
   await run(scope, statements.remove, versionArrays(rows));
-  await run(scope, statements.log, versionArrays(rows));
 }
+
+/** Whether the table has the state of the row, or a newer one, or one by which it is gone. */
+export async function isObsolete(
+  { statements }: TableRows,
+  { change }: TargetRow,
+  scope: WriteScope,
+): Promise<boolean> {
+  const { id, version } = change;
+  const { rows } = await run(scope, statements.obsolete, [id, timeText(version), version.ordinal]);
+  return rows.length > 0;
+}
+
+const NO_JSON = Buffer.alloc(0);
 
 async function upsert({ table, statements, rows }: TableRows, scope: WriteScope): Promise<QueryResult<Row>> {
   const versions = rows.map(({ change }) => change.version);
   return await run(scope, statements.upsert, [
     textArray(rows.map(({ change }) => change.id)),
-    jsonbArray(rows.map(({ json }) => json ?? NULL_JSON)),
+    jsonbArray(rows.map(({ change }) => change.json ?? NO_JSON)),
     timeArray(versions),
     ordinalArray(versions),
     ...table.layout.columns.map((_, index) => textArray(rows.map(({ values }) => values[index] ?? null))),
@@ -124,7 +147,7 @@ async function writeChildren(
     await run(scope, insert, [
       textArray(elements.map(({ parent }) => parent)),
       `{${elements.map(({ index }) => index).join(',')}}`,
-      jsonbArray(elements.map(({ json }) => Buffer.from(json))),
+      jsonbArray(elements.map(({ json }) => json)),
       ...columns.map((_, index) => textArray(elements.map(({ values }) => values[index] ?? null))),
     ]);
   }

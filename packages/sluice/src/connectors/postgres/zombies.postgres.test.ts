@@ -49,6 +49,9 @@ test('writers that know nothing of each other, late and repeated, end in the new
         }
       }),
     );
+    // One of them wakes up last, with changes of long ago.
+    await using late = await fixture.sink({ childTables: [{ collection: 'shop.*', path: 'lines' }] });
+    for (let at = 0; at < CHANGES; at += 100) await writeEvents(late, events.slice(at, at + 50));
     const newest = new Map(events.map((one) => [Buffer.from(one.key() ?? []).toString('hex'), one]));
     const expected = [...newest.values()].filter(({ op }) => op !== 'delete').map(({ id }) => Number.parseInt(id, 16));
     const rows = await fixture.rows(

@@ -2,6 +2,7 @@ import { silentLogger } from '../../core/logger.ts';
 import type { BulkItem } from './bulk-request.ts';
 import { BulkWriter, type BulkWriterParts } from './bulk-writer.ts';
 import { parseAnswer, type SearchClient, type SearchRequest, type SearchResponse } from './client.ts';
+import type { ItemAnswer } from './item-outcome.ts';
 import { UNKNOWN_PRODUCT } from './product.ts';
 
 /*
@@ -9,7 +10,7 @@ import { UNKNOWN_PRODUCT } from './product.ts';
  */
 
 /** The answer to one bulk request: a status for all of it, or one item each. */
-export type FakeAnswer = number | { readonly status: number; readonly error?: { readonly type: string } }[];
+export type FakeAnswer = number | readonly ItemAnswer[];
 
 /** Chooses an answer by the ids of a request. */
 export type Answering = (ids: readonly string[], request: SearchRequest) => FakeAnswer;
@@ -60,6 +61,8 @@ export function writerOver(client: SearchClient, more: Partial<BulkWriterParts> 
     refresh: 'false',
     retries: { attempts: 4, min: 1, max: 2 },
     restore: async () => {},
+    end: () => ({}),
+    pipelines: { mayTouch: async () => false },
     logger: silentLogger,
     ...more,
   });

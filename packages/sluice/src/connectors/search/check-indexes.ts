@@ -12,6 +12,7 @@ const MOST_LISTED = 5;
 interface IndexSettings {
   readonly uuid?: string;
   readonly gc_deletes?: unknown;
+  readonly translog?: { readonly durability?: unknown };
   readonly blocks?: Readonly<Record<string, unknown>>;
   readonly mapping?: { readonly total_fields?: { readonly limit?: unknown } };
 }
@@ -24,7 +25,7 @@ export async function checkIndexes(parts: CheckParts): Promise<readonly Finding[
   const check = 'search.indexes';
   const asked = await ask<AllSettings>(parts, {
     method: 'GET',
-    path: `/${indexPattern(parts.config)}/_settings?${IF_THERE}&filter_path=*.settings.index.uuid,*.settings.index.gc_deletes,*.settings.index.blocks,*.settings.index.mapping.total_fields.limit`,
+    path: `/${indexPattern(parts.config)}/_settings?${IF_THERE}&filter_path=*.settings.index.uuid,*.settings.index.gc_deletes,*.settings.index.translog.durability,*.settings.index.blocks,*.settings.index.mapping.total_fields.limit`,
     doing: 'look at the indexes of the sink',
   });
   if (asked.is === 'forbidden') {
@@ -43,8 +44,49 @@ export async function checkIndexes(parts: CheckParts): Promise<readonly Finding[
     // Those that somebody else has made bear no mark before documents come.
     existing(parts, parts.config.createIndexes ? indexes.length : found.length),
     ...checkBlocks(indexes),
+    ...checkDurability(indexes),
     ...checkGcDeletes(parts, indexes),
     ...(await checkFields(parts, limited)),
+    ...(await checkNames(parts, ours)),
+  ];
+}
+
+type AllAliases = Readonly<
+  Record<string, { readonly aliases?: Readonly<Record<string, { readonly is_write_index?: boolean }>> }>
+>;
+
+/** What is written to and is several indexes: a change of a document would not reach what is in the other ones. */
+async function checkNames(parts: CheckParts, ours: ReadonlySet<string>): Promise<readonly Finding[]> {
+  const { config } = parts;
+  const asked = await ask<AllAliases>(parts, {
+    method: 'GET',
+    path: `/_alias/${indexPattern(config)}?filter_path=*.aliases`,
+    doing: 'look at the aliases of the sink',
+  });
+  const isFixed = !config.index.includes('{');
+  const aliases = new Map<string, { readonly indexes: string[]; written: boolean }>();
+  for (const [index, { aliases: named = {} }] of Object.entries(asked.is === 'answer' ? asked.value : {})) {
+    for (const [name, { is_write_index: written }] of Object.entries(named)) {
+      const alias = aliases.get(name) ?? { indexes: [], written: isFixed };
+      alias.indexes.push(index);
+      alias.written ||= written === true;
+      aliases.set(name, alias);
+    }
+  }
+  // A pattern also means aliases that are for searching only; those have no write index.
+  const several = [...aliases].filter(
+    ([, { indexes, written }]) => written && indexes.length > 1 && indexes.some((index) => ours.has(index)),
+  );
+  const streams = isFixed && [...ours].some((index) => index.startsWith('.ds-')) ? [{ name: config.index }] : [];
+  const names = [...streams, ...several.map(([name]) => ({ name }))];
+  if (names.length === 0) return [];
+  return [
+    {
+      check: 'search.not-an-index',
+      level: 'error',
+      message: `no single index, but an alias of several or a data stream: ${listed(names)}`,
+      fix: 'Let `index` name an index, or an alias of one.',
+    },
   ];
 }
 
@@ -96,6 +138,19 @@ function checkBlocks(indexes: readonly NamedSettings[]): readonly Finding[] {
   ];
 }
 
+function checkDurability(indexes: readonly NamedSettings[]): readonly Finding[] {
+  const async = indexes.filter(({ translog }) => translog?.durability === 'async');
+  if (async.length === 0) return [];
+  return [
+    {
+      check: 'search.durability',
+      level: 'warning',
+      message: `acknowledged writes of the last seconds are lost when a node fails (\`index.translog.durability: async\`): ${listed(async)}`,
+      fix: 'PUT <index>/_settings {"index.translog.durability":"request"}.',
+    },
+  ];
+}
+
 function checkGcDeletes({ config, client }: CheckParts, indexes: readonly NamedSettings[]): readonly Finding[] {
   const check = 'search.gc-deletes';
   const { mode, gcDeletes } = config.deletes;
@@ -113,7 +168,7 @@ function checkGcDeletes({ config, client }: CheckParts, indexes: readonly NamedS
   ];
 }
 
-function listed(indexes: readonly NamedSettings[]): string {
+function listed(indexes: readonly { readonly name: string }[]): string {
   const names = indexes.slice(0, MOST_LISTED).map(({ name }) => `"${name}"`);
   const more = indexes.length - names.length;
   return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;

@@ -57,6 +57,14 @@ test('a cluster where everything is well has no other finding', async () => {
 test('what is wrong is found, with what to do about it', async () => {
   const forbidden = errorAnswer(403, 'security_exception', 'no permissions for [indices:monitor/settings/get]');
   const indexes = (index: object) => ({ '/cdc-*/_settings': jsonAnswer({ 'cdc-a': { settings: { index } } }) });
+  const aliased = (...of: object[]) => ({
+    '/_alias/cdc-*': jsonAnswer(
+      Object.fromEntries(
+        of.map((alias, at) => [at === 0 ? 'cdc-orders' : `cdc-${at}`, { aliases: { 'cdc-alias': alias } }]),
+      ),
+    ),
+  });
+  const named = (name: string) => jsonAnswer({ [name]: { settings: { index: { uuid: 'u' } } } });
   const lacking = { has_all_requested: false, index: { 'cdc-*': { read: true, write: false, create_index: false } } };
   const cases: readonly (readonly [Case, string, RegExp])[] = [
     [{ answers: { '/': errorAnswer(401, 'security_exception') } }, 'search.reachable error', /login is not accepted/],
@@ -78,6 +86,17 @@ test('what is wrong is found, with what to do about it', async () => {
     ],
     [{ answers: indexes({ uuid: 'u' }) }, 'search.gc-deletes warning', /not remembered for 1d .* by "cdc-a"/],
     [{ answers: indexes({ uuid: 'u', gc_deletes: '23h' }) }, 'search.gc-deletes warning', /brings documents back/],
+    [
+      { answers: indexes({ translog: { durability: 'async' } }) },
+      'search.durability warning',
+      /lost when a node fails .*"cdc-a"/,
+    ],
+    [{ answers: aliased({ is_write_index: true }, {}) }, 'search.not-an-index error', /"cdc-alias"/],
+    [
+      { answers: { '/orders/_settings': named('.ds-orders-000001') }, settings: { index: 'orders' } },
+      'search.not-an-index error',
+      /data stream: "orders"/,
+    ],
     [{ answers: indexes({ blocks: { write: 'true' } }) }, 'search.blocks error', /blocked against writes: "cdc-a"/],
     [
       { answers: { '/_ingest': jsonAnswer({}, 404) }, settings: { pipeline: 'clean' } },
@@ -125,6 +144,20 @@ test('with tombstones it does not matter how long an index remembers deletes', a
     findings.every(({ level }) => level === 'ok'),
     inspect(findings),
   );
+});
+
+test('aliases for searching, and those of one index, are no findings', async () => {
+  const cases: readonly (readonly [string, object])[] = [
+    ['cdc-{coll}', { 'cdc-orders': { aliases: { all: {} } }, 'cdc-b': { aliases: { all: {} } } }],
+    ['cdc-orders', { 'cdc-orders-1': { aliases: { 'cdc-orders': { is_write_index: true } } } }],
+  ];
+  for (const [index, answer] of cases) {
+    const findings = await findingsOf({ answers: { '/_alias/': jsonAnswer(answer) }, settings: { index } });
+    assert.ok(
+      findings.every(({ check }) => check !== 'search.not-an-index'),
+      inspect(findings),
+    );
+  }
 });
 
 test('of a template that could mean any index only those count that Sluice has made', async () => {

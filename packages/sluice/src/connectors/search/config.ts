@@ -117,7 +117,7 @@ export const searchSinkConfig = z
       .refine((path) => path.split('.').every((name) => name !== ''), 'must be names joined by dots')
       .optional()
       .describe(
-        'Path of the field whose value chooses the shard. It must be in every document, deleted ones included, and must never change for one: use `_id` or a field of it, or have pre-images recorded.',
+        'Path of the field whose value chooses the shard. It must be in every document, deleted ones included, and must never change for one: use `_id` or a field of it. With pre-images recorded and read, it may change, and deletes know it.',
       ),
     pipeline: z
       .string()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SluiceError } from '../../core/failure.ts';
 import { clientAnswering, type Scripted } from './bulk-fixture.ts';
 import { pagesOf, wholeDocuments } from './document-pages.ts';
 
@@ -75,4 +76,48 @@ test('documents keep every digit, and are asked for in parts by their size', asy
   assert.equal(found[16]?.source, '{"n":9007199254740993,"_version":1.50,"t":""}');
   const asked = client.sent.map(({ body }) => (JSON.parse(String(body)) as { docs: unknown[] }).docs.length);
   assert.deepEqual(asked.slice(0, 2), [16, 3]);
+});
+
+test('a document whose shard did not answer is not taken for one that is gone', async () => {
+  const docs = [
+    { _id: 'a', _version: 1, found: true, _source: {} },
+    { _id: 'b', error: { type: 'no_shard_available_action_exception' } },
+  ];
+  const client = clientAnswering([{ status: 200, body: JSON.stringify({ docs }) }]);
+  const wanted = ['a', 'b'].map((id) => ({ id, version: 1n, routing: undefined }));
+  const reading = wholeDocuments(client, 'items', wanted, { signal });
+  await assert.rejects(reading.next(), { kind: 'transient', code: 'search.incomplete' });
+  assert.match(client.sent[0]?.path ?? '', /docs\.error\.type/);
+});
+
+test('an answer that is too large is asked for in smaller parts, down to one document', async () => {
+  const tooLarge = new SluiceError('too large', { kind: 'config', code: 'search.response-too-large' });
+  const large = 'd13';
+  const asked: number[] = [];
+  const answering = (most: number) => ({
+    ...clientAnswering([]),
+    request: async ({ body }: { readonly body?: unknown }) => {
+      const { docs } = JSON.parse(String(body)) as { docs: { _id: string }[] };
+      asked.push(docs.length);
+      if (docs.length > most && docs.some(({ _id }) => _id === large)) throw tooLarge;
+      const found = docs.map(({ _id }) => ({ _id, _version: 1, found: true, _source: {} }));
+      return { status: 200, body: Buffer.from(JSON.stringify({ docs: found })) };
+    },
+  });
+  const wanted = Array.from({ length: 20 }, (_, index) => ({ id: `d${index}`, version: 1n, routing: undefined }));
+  const ids: string[] = [];
+  for await (const part of wholeDocuments(answering(1), 'items', wanted, { signal }))
+    ids.push(...part.map(({ id }) => id));
+  assert.deepEqual(
+    ids,
+    wanted.map(({ id }) => id),
+  );
+  assert.deepEqual(asked.slice(0, 2), [16, 8]);
+  const never = wholeDocuments(answering(0), 'items', wanted.slice(13, 14), { signal });
+  await assert.rejects(never.next(), (error) => error === tooLarge);
+});
+
+test('a closed index is called so', async () => {
+  const closed = { status: 400, body: JSON.stringify({ error: { type: 'index_closed_exception' }, status: 400 }) };
+  assert.equal((await idsOf([closed])).code, 'config search.index-closed');
 });

@@ -1,6 +1,6 @@
 import { SluiceError } from '../../core/failure.ts';
 import type { SendScope } from './bulk-answer.ts';
-import type { SearchClient, SearchResponse } from './client.ts';
+import type { SearchClient, SearchRequest, SearchResponse } from './client.ts';
 
 /** A document of an index. */
 export interface FoundDocument {
@@ -31,7 +31,9 @@ const WHOLE_BYTES = 4 * 1024 * 1024;
 /** How long a page may be worked on. */
 const KEEP_ALIVE = '10m';
 const FILTER = '_scroll_id,_shards.failed,hits.hits._id,hits.hits._version,hits.hits._routing';
-const WHOLE_FILTER = 'docs._id,docs._version,docs._routing,docs.found,docs._source';
+const WHOLE_FILTER = 'docs._id,docs._version,docs._routing,docs.found,docs._source,docs.error.type';
+/** An answer that is larger than the client reads. */
+const TOO_LARGE = 'search.response-too-large';
 
 /** A number that JavaScript would round. */
 interface RawJson {
@@ -47,6 +49,8 @@ interface Hit {
 interface Found extends Hit {
   readonly found?: boolean;
   readonly _source?: object;
+  /** Its shard could not be asked. */
+  readonly error?: object;
 }
 
 interface Answered {
@@ -107,24 +111,49 @@ export async function* wholeDocuments(
   { signal, ensureOwned }: SendScope,
 ): AsyncGenerator<readonly WholeDocument[]> {
   const doing = `read documents of the index "${index}"`;
+  const path = `/${encodeURIComponent(index)}/_mget?filter_path=${WHOLE_FILTER}`;
   let count = FIRST_WHOLE;
   for (let start = 0; start < documents.length; ) {
     const part = documents.slice(start, start + count);
-    start += part.length;
     ensureOwned?.();
     const docs = part.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) }));
-    const path = `/${encodeURIComponent(index)}/_mget?filter_path=${WHOLE_FILTER}`;
-    const answer = await client.request({ method: 'POST', path, body: JSON.stringify({ docs }), doing, signal });
-    const { docs: found }: Answered = parsed(answer, doing);
-    yield (found ?? [])
-      .filter((document) => document.found === true)
-      .map((document) => ({
-        ...documentOf(document),
-        source: document._source === undefined ? undefined : JSON.stringify(document._source),
-      }));
+    const request = { method: 'POST', path, body: JSON.stringify({ docs }), doing, signal } as const;
+    const answer = await answerThatFits(client, request, part.length);
+    if (answer === undefined) {
+      count = Math.ceil(part.length / 2);
+      continue;
+    }
+    start += part.length;
+    yield wholeIn(answer, doing);
     const perDocument = Math.max(1, answer.body.length / part.length);
     count = Math.max(1, Math.min(MOST_WHOLE, Math.floor(WHOLE_BYTES / perDocument)));
   }
+}
+
+/** Undefined when fewer documents have to be asked for: those behind may be much larger than those before. */
+async function answerThatFits(
+  client: SearchClient,
+  request: SearchRequest,
+  count: number,
+): Promise<SearchResponse | undefined> {
+  try {
+    return await client.request(request);
+  } catch (error) {
+    if (count > 1 && error instanceof SluiceError && error.code === TOO_LARGE) return undefined;
+    throw error;
+  }
+}
+
+function wholeIn(answer: SearchResponse, doing: string): readonly WholeDocument[] {
+  const { docs = [] }: Answered = parsed(answer, doing);
+  const failed = docs.filter(({ error }) => error !== undefined).length;
+  if (failed > 0) throw incomplete(doing, `the shards of ${failed} documents did not answer`);
+  return docs
+    .filter(({ found }) => found === true)
+    .map((document) => ({
+      ...documentOf(document),
+      source: document._source === undefined ? undefined : JSON.stringify(document._source),
+    }));
 }
 
 /** Whether there is such an index. */
@@ -163,6 +192,7 @@ function parsed({ status, body }: SearchResponse, doing: string): object {
   if (status === 429) throw incomplete(doing, 'it has too much to do (429)');
   if (status === 404) throw incomplete(doing, 'it has forgotten the search (404)');
   if (status < 200 || status >= 300) {
+    if (status === 400 && body.includes('"index_closed_exception"')) throw closed(doing);
     throw new SluiceError(`cannot ${doing}: the server answered ${status} to a search`, {
       kind: 'config',
       code: 'search.search-refused',
@@ -178,6 +208,14 @@ const rawJson = (JSON as unknown as { readonly rawJSON: (text: string) => RawJso
 /** Versions, and whatever numbers documents hold, keep their digits. */
 const exactly: Reviver = (_, value, { source }) =>
   typeof value !== 'number' || source === undefined || String(value) === source ? value : rawJson(source);
+
+function closed(doing: string): SluiceError {
+  return new SluiceError(`cannot ${doing}: it is closed`, {
+    kind: 'config',
+    code: 'search.index-closed',
+    hint: 'Open it (POST /<index>/_open), then start again.',
+  });
+}
 
 function incomplete(doing: string, why: string): SluiceError {
   return new SluiceError(`cannot ${doing} to its end: ${why}`, {

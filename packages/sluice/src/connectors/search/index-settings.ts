@@ -7,6 +7,7 @@ export type FlatSettings = ReadonlyMap<string, unknown>;
 export const GC_DELETES = 'index.gc_deletes';
 export const FIELD_LIMIT = 'index.mapping.total_fields.limit';
 export const DEPTH_LIMIT_SETTING = 'index.mapping.depth.limit';
+export const DURABILITY = 'index.translog.durability';
 export const IGNORE_MALFORMED = 'index.mapping.ignore_malformed';
 
 /** What the products do when nothing is set. */

@@ -12,6 +12,12 @@ export interface IndexMark {
   readonly version: number;
   /** True when it was there before. */
   readonly adopted?: boolean;
+  /** The name that the collection got while its documents stay in this index. */
+  readonly renamedTo?: string;
+  /** Names that the collection had before; changes from that time may come once more. */
+  readonly formerly?: readonly string[];
+  /** A version number in digits. What is older is gone at the source: the collection was dropped, or copied anew. */
+  readonly goneBefore?: string;
 }
 
 /** The mapping of an index. */
@@ -41,7 +47,7 @@ export type Outcome = { readonly ok: true } | { readonly ok: false; readonly ref
 interface FoundIndex {
   readonly mappings?: IndexMapping;
   readonly settings?: Readonly<Record<string, unknown>>;
-  readonly aliases?: Readonly<Record<string, { readonly is_write_index?: boolean }>>;
+  readonly data_stream?: string;
 }
 
 interface ErrorAnswer {
@@ -60,7 +66,28 @@ export function markOf(source: Namespace, adopted: boolean): IndexMark {
   return { namespace: formatNamespace(source), version: MARK_VERSION, ...(adopted ? { adopted } : {}) };
 }
 
-/** The index, or that which is written to through an alias; undefined when there is none. */
+/**
+ * Adds to the mark when the index takes documents of a collection that are not noted in it yet; undefined when there is nothing to
+ * add. Throws `search.shared-index` when the index has documents of another collection.
+ */
+export function markFor(index: string, { mark }: IndexState, source: Namespace): IndexMark | undefined {
+  if (mark === undefined) return markOf(source, true);
+  const name = formatNamespace(source);
+  const { namespace, renamedTo, formerly = [], ...rest } = mark;
+  if (namespace === name || formerly.includes(name)) return undefined;
+  if (renamedTo !== name) throw foreign(index, namespace, name);
+  return { ...rest, namespace: name, formerly: [...formerly, namespace] };
+}
+
+/** The part of a mapping that holds the mark; what others note there stays. */
+export function noteOf({ mapping }: IndexState, mark: IndexMark): IndexMapping {
+  return { _meta: { ...mapping._meta, sluice: mark } };
+}
+
+/**
+ * The index, or that which an alias means; undefined when there is none. Throws `search.not-an-index` (`config`) for an alias of
+ * several indexes and for a data stream: an update or a delete would not reach what is in the other ones.
+ */
 export async function readIndex(
   client: SearchClient,
   index: string,
@@ -72,7 +99,8 @@ export async function readIndex(
   if (status === 404) return undefined;
   if (status >= 300) throw refused(refusalOf(status, value), doing);
   const all = Object.values(value as Readonly<Record<string, FoundIndex>>);
-  const found = all.find(({ aliases }) => aliases?.[index]?.is_write_index === true) ?? all[0] ?? {};
+  const [found = {}] = all;
+  if (all.length > 1 || found.data_stream !== undefined) throw notAnIndex(index, all.length);
   const mapping = found.mappings ?? {};
   return { mapping, settings: flatSettings(found.settings ?? {}), mark: markIn(mapping) };
 }
@@ -80,9 +108,18 @@ export async function readIndex(
 function markIn({ _meta: meta }: IndexMapping): IndexMark | undefined {
   const mark = meta?.['sluice'];
   if (typeof mark !== 'object' || mark === null) return undefined;
-  const { namespace, version, adopted } = mark as Partial<Record<keyof IndexMark, unknown>>;
+  const { namespace, version, adopted, renamedTo, formerly, goneBefore } = mark as Partial<
+    Record<keyof IndexMark, unknown>
+  >;
   if (typeof namespace !== 'string' || typeof version !== 'number') return undefined;
-  return { namespace, version, adopted: adopted === true };
+  return {
+    namespace,
+    version,
+    ...(adopted === true ? { adopted } : {}),
+    ...(typeof renamedTo === 'string' ? { renamedTo } : {}),
+    ...(Array.isArray(formerly) ? { formerly: formerly.map(String) } : {}),
+    ...(/^\d{1,19}$/.test(String(goneBefore)) ? { goneBefore: String(goneBefore) } : {}),
+  };
 }
 
 /** Sends a change of an index. Throws for everything but 2xx and refusals of what is in it. */
@@ -110,6 +147,26 @@ export function refused({ type, reason }: Refusal, doing: string): SluiceError {
     kind: 'config',
     code: 'search.index-refused',
     hint: 'Change `settings` or `mapping` to what the server takes, or create the index yourself and set `createIndexes: false`.',
+  });
+}
+
+function notAnIndex(name: string, count: number): SluiceError {
+  const what = count > 1 ? `an alias of ${count} indexes` : 'a data stream';
+  return new SluiceError(
+    `cannot write to "${name}": it is ${what}, and changes of a document would miss its old copies`,
+    {
+      kind: 'config',
+      code: 'search.not-an-index',
+      hint: 'Let `index` name an index, or an alias of one.',
+    },
+  );
+}
+
+function foreign(index: string, has: string, wanted: string): SluiceError {
+  return new SluiceError(`documents of ${wanted} would go to the index "${index}", which has those of ${has}`, {
+    kind: 'config',
+    code: 'search.shared-index',
+    hint: 'Ids are unique in one collection only: give each an index of its own (`{db}` and `{coll}` in `index`). If the other collection is gone for good, delete the index.',
   });
 }
 

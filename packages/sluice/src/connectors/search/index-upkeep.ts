@@ -3,7 +3,18 @@ import { SluiceError } from '../../core/failure.ts';
 import type { LearnedCollection } from '../../core/learned-fields.ts';
 import type { SearchSinkConfig } from './config.ts';
 import { DEFAULT_FIELD_LIMIT, DEPTH_LIMIT_SETTING, FIELD_LIMIT, settingsOf, wholeSetting } from './index-settings.ts';
-import { change, type IndexMapping, type IndexState, markOf, type Outcome, readIndex, refused } from './index-state.ts';
+import {
+  change,
+  type IndexMapping,
+  type IndexState,
+  markFor,
+  markOf,
+  noteOf,
+  type Outcome,
+  type Refusal,
+  readIndex,
+  refused,
+} from './index-state.ts';
 import type { IndexesParts } from './indexes.ts';
 import { mapField, mappingFor, type WantedMapping } from './mapping/mapping-for.ts';
 import { planMapping } from './mapping/mapping-plan.ts';
@@ -28,6 +39,8 @@ export interface UpkeepRequest {
   readonly source: Namespace;
   readonly learned: LearnedCollection | undefined;
   readonly validator: unknown;
+  /** True when the index is looked at even if nothing is new. */
+  readonly look?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -49,10 +62,9 @@ export class IndexUpkeep {
 
   /** See `Indexes.prepare`. */
   async bringUpToDate(request: UpkeepRequest): Promise<void> {
-    const { index, source } = request;
+    const { index } = request;
     const known = this.#known.get(index);
-    if (known !== undefined) this.#checkOwner(index, known, source);
-    if (known === undefined || this.#plan(known, request) !== undefined) {
+    if (known === undefined || request.look === true || this.#plan(known, request) !== undefined) {
       const state = await this.#settled(request, known);
       this.#known.set(index, await this.#updateMapping(state, request));
     }
@@ -68,19 +80,46 @@ export class IndexUpkeep {
     this.#known.delete(index);
   }
 
+  /** The index as it was when it was looked at last. */
+  known(index: string): IndexState | undefined {
+    return this.#known.get(index);
+  }
+
+  /** Somebody has looked at it, and it was like this. */
+  seen(index: string, state: IndexState): void {
+    if (this.#known.has(index)) this.#known.set(index, state);
+  }
+
   /** The index as it is now, with the settings that it must have. */
   async #settled(request: UpkeepRequest, known: IndexState | undefined): Promise<IndexState> {
-    const found = await this.#readOrMake(request);
-    // It may have been deleted and made anew by a write.
-    if (known !== undefined && known.settings.get(UUID) === found.settings.get(UUID)) return found;
+    let found = await this.#readOrMake(request);
+    if (known !== undefined) {
+      if (known.settings.get(UUID) === found.settings.get(UUID)) return found;
+      found = await this.#replaced(known, found, request);
+    }
     const settings = await raiseSettings(found, { ...request, ...this.#parts, news: this.#news });
     return { ...found, settings };
+  }
+
+  /** An index that was removed is made anew by the product itself with the next write, with nothing of what the sink sets. */
+  async #replaced(known: IndexState, found: IndexState, request: UpkeepRequest): Promise<IndexState> {
+    const { index, source } = request;
+    this.#parts.logger.warn(
+      { index },
+      'the index was removed while it was written to, and is another one now: what it held is missing, and fields may have other types. Delete it and copy the collection again',
+    );
+    if (found.mark !== undefined || known.mark?.adopted === true) return found;
+    const { properties: _, ...root } = this.#newMapping(source);
+    const outcome = await this.#changeMapping({ ...root, ...noteOf(found, markOf(source, false)) }, request);
+    if (!outcome.ok) this.#tellRefused(outcome.refusal, request);
+    return this.#readOrMake(request);
   }
 
   async #readOrMake(request: UpkeepRequest): Promise<IndexState> {
     const { index, source, signal } = request;
     const state = (await readIndex(this.#parts.client, index, signal)) ?? (await this.#make(request));
-    this.#checkOwner(index, state, source);
+    // Throws when it has documents of another collection.
+    markFor(index, state, source);
     return state;
   }
 
@@ -91,13 +130,7 @@ export class IndexUpkeep {
     if (!config.createIndexes) throw missing(index);
     const doing = `create the index "${index}"`;
     const settings = settingsOf(config, client.product);
-    const mappings = {
-      dynamic: config.mapping.dynamic,
-      date_detection: config.mapping.dateDetection,
-      dynamic_templates: [{ doubles: DOUBLES }],
-      _meta: { sluice: markOf(source, false) },
-      properties: this.#fixedFields(),
-    };
+    const mappings = this.#newMapping(source);
     const content = { settings: Object.fromEntries(settings), mappings };
     const outcome = await change(client, { path: `/${encodeURIComponent(index)}`, content, doing, signal });
     if (!outcome.ok && outcome.refusal.type !== 'resource_already_exists_exception')
@@ -108,8 +141,15 @@ export class IndexUpkeep {
     return state;
   }
 
-  #checkOwner(index: string, { mark }: IndexState, source: Namespace): void {
-    if (mark !== undefined && mark.namespace !== formatNamespace(source)) throw foreign(index, mark.namespace, source);
+  #newMapping(source: Namespace) {
+    const { mapping } = this.#parts.config;
+    return {
+      dynamic: mapping.dynamic,
+      date_detection: mapping.dateDetection,
+      dynamic_templates: [{ doubles: DOUBLES }],
+      _meta: { sluice: markOf(source, false) },
+      properties: this.#fixedFields(),
+    };
   }
 
   /** The state with every field that has room in it. */
@@ -138,14 +178,15 @@ export class IndexUpkeep {
     const parts = Object.entries(properties).map((part) => ({ properties: Object.fromEntries([part]) }));
     for (const content of Object.keys(rest).length > 0 ? [rest, ...parts] : parts) {
       const outcome = await this.#changeMapping(content, request);
-      if (outcome.ok) continue;
-      const { index } = request;
-      const { type, reason } = outcome.refusal;
-      this.#news.once(index, reason, (logger) =>
-        logger.warn({ index, type, reason }, 'the server does not take a part of the mapping, which stays without it'),
-      );
+      if (!outcome.ok) this.#tellRefused(outcome.refusal, request);
     }
     return true;
+  }
+
+  #tellRefused({ type, reason }: Refusal, { index }: UpkeepRequest): void {
+    this.#news.once(index, reason, (logger) =>
+      logger.warn({ index, type, reason }, 'the server does not take a part of the mapping, which stays without it'),
+    );
   }
 
   #changeMapping(content: IndexMapping, { index, signal }: UpkeepRequest): Promise<Outcome> {
@@ -164,7 +205,7 @@ export class IndexUpkeep {
   #plan(state: IndexState, request: UpkeepRequest): IndexMapping | undefined {
     const { index, source } = request;
     const { from } = this.#parts.config.mapping;
-    const { mapping, mark, settings } = state;
+    const { mapping, settings } = state;
     const limit = wholeSetting(settings, FIELD_LIMIT) ?? DEFAULT_FIELD_LIMIT;
     const wanted = this.#wanted(state, request, from);
     const plan = planMapping(mapping, wanted, limit);
@@ -174,8 +215,8 @@ export class IndexUpkeep {
     const coming =
       plan.takesOthers || from === 'both' ? plan : planMapping(mapping, this.#wanted(state, request, 'both'), limit);
     this.#news.room(index, coming.room, plan.takesOthers);
-    if (mark !== undefined) return plan.update;
-    return { ...plan.update, _meta: { ...mapping._meta, sluice: markOf(source, true) } };
+    const mark = markFor(index, state, source);
+    return mark === undefined ? plan.update : { ...plan.update, ...noteOf(state, mark) };
   }
 
   #wanted(
@@ -218,15 +259,4 @@ function vanished(index: string): SluiceError {
     code: 'search.index-vanished',
     hint: 'It is made again.',
   });
-}
-
-function foreign(index: string, has: string, wanted: Namespace): SluiceError {
-  return new SluiceError(
-    `documents of ${formatNamespace(wanted)} would go to the index "${index}", which has those of ${has}`,
-    {
-      kind: 'config',
-      code: 'search.shared-index',
-      hint: 'Ids are unique in one collection only: give each an index of its own (`{db}` and `{coll}` in `index`). If the other collection is gone for good, delete the index.',
-    },
-  );
 }

@@ -2,7 +2,7 @@ import type { Namespace } from '../../core/change-event.ts';
 import type { LearnedCollection, LearnedFields } from '../../core/learned-fields.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { SearchClient, SearchProduct } from './client.ts';
-import { Indexes } from './indexes.ts';
+import { Indexes, type IndexesParts } from './indexes.ts';
 import type { Properties } from './mapping/properties.ts';
 import { SearchFixture } from './sink-fixture.ts';
 
@@ -57,17 +57,29 @@ export class IndexesFixture implements AsyncDisposable {
     return logger;
   }
 
+  /** A connection that is closed with this. */
+  async client(): Promise<SearchClient> {
+    const client = await this.search.client();
+    this.#clients.push(client);
+    return client;
+  }
+
   /** `product` is what they take the server for. */
-  async indexes(more: Record<string, unknown> = {}, product?: SearchProduct): Promise<Indexes> {
-    const real = await this.search.client();
-    this.#clients.push(real);
+  async indexes(
+    more: Record<string, unknown> = {},
+    product?: SearchProduct,
+    { lookEveryMs }: Pick<IndexesParts, 'lookEveryMs'> = {},
+  ): Promise<Indexes> {
+    const real = await this.client();
     const client: SearchClient = {
       product: product ?? real.product,
       request: (request) => real.request(request),
       json: (request) => real.json(request),
       [Symbol.asyncDispose]: async () => {},
     };
-    return new Indexes({ client, config: this.search.settings(more), learned: this.fields, logger: this.logger });
+    const config = this.search.settings(more);
+    const often = lookEveryMs === undefined ? {} : { lookEveryMs };
+    return new Indexes({ client, config, learned: this.fields, logger: this.logger, ...often });
   }
 
   namespace(coll = 'items'): Namespace {

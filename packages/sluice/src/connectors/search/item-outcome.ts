@@ -1,11 +1,16 @@
 import { SluiceError } from '../../core/failure.ts';
 import { versionNumberOfTime } from '../../core/version-number.ts';
 import { shownReason } from './shown-reason.ts';
+import { stoppingError } from './stopping-errors.ts';
 
 /** What an answer says of one action of a bulk request; `error` is left out when there is none. */
 export interface ItemAnswer {
   readonly status: number;
   readonly error?: ItemError | undefined;
+  /** Only there when it was asked for. */
+  readonly result?: string | undefined;
+  readonly _id?: string | undefined;
+  readonly _index?: string | undefined;
 }
 
 /** An error as both products write it. Its texts can quote documents. */
@@ -22,19 +27,41 @@ export type ItemOutcome =
   /** It may be taken later: the cluster is busy, not complete, or keeps the index from being written. */
   | { readonly is: 'busy'; readonly type: string }
   | { readonly is: 'no-index' }
-  /** It never will be taken like this. */
-  | { readonly is: 'refused'; readonly error: SluiceError };
+  /** An ingest pipeline has dropped the document, and the index keeps what it had. */
+  | { readonly is: 'dropped' }
+  /**
+   * It may be taken when it is sent again; if not, it is refused. `mayBeAny` when any document might get this error, so that it
+   * has to be proven first that it is about this one.
+   */
+  | { readonly is: 'unclear'; readonly error: ItemError; readonly mayBeAny: boolean }
+  /** It never will be taken like this. `mayBeAny` as above. */
+  | { readonly is: 'refused'; readonly error: ItemError; readonly mayBeAny: boolean };
 
 /** No clock of a source is that far ahead: two years. */
 const MOST_AHEAD_SECONDS = 2 * 365 * 86_400;
 
 const DONE: ItemOutcome = { is: 'done' };
 const NO_INDEX: ItemOutcome = { is: 'no-index' };
+const DROPPED: ItemOutcome = { is: 'dropped' };
 
 /** Statuses of a cluster that has too much to do, or not all of its nodes. */
 const BUSY_STATUS = new Set([429, 502, 503, 504]);
 /** Blocks are set by the disk watermark, by people and by a cluster without a master; all of them are lifted again. */
 const BLOCKED = 'cluster_block_exception';
+
+/**
+ * Errors of nodes, shards and connections, with which a document has nothing to do and which pass: `already_closed`,
+ * `illegal_index_shard_state`, `i_o`, `translog`, `timeout`, …
+ */
+const PASSING =
+  /shard|engine|node_|translog|^i_?o_|corrupt|^lock_|_lock_|timeout|reject|unavailable|not_available|closed|disconnect|transport|connect|recovery|primary|master|cluster_manager|circuit_breaking|interrupted|cancelled/;
+const MAPPING_UPDATE_LATE = /timed out while waiting for a dynamic mapping update/i;
+/**
+ * Two requests that bring the same new field with different types at once: one of them maps it, the other one gets this. Sent
+ * again, its value is read as what the mapping has by then.
+ */
+const MAPPING_RACE =
+  /mapper \[[^[\]]*\] (?:cannot|can't) be changed from type|(?:cannot|can't) merge a (?:non[- ]object|object) mapping/;
 
 /** Errors that are about one document, by what stands before `_exception`. */
 const ABOUT_DOCUMENT = new Set([
@@ -53,80 +80,41 @@ const ABOUT_DOCUMENT = new Set([
   'script',
   'fail_processor',
   'ingest_processor',
+  'find_match',
   'invalid_shape',
 ]);
 
-/** Errors that every document would get, until somebody changes something. */
-const STOPPING: readonly {
-  readonly when: RegExp;
-  readonly code: string;
-  readonly what: string;
-  readonly hint: string;
-}[] = [
-  {
-    when: /^security_exception/,
-    code: 'search.authorization',
-    what: 'the login may not write to it',
-    hint: 'Give the user of the sink the privileges to index and delete documents of this index.',
-  },
-  {
-    when: /^index_closed_exception/,
-    code: 'search.index-closed',
-    what: 'it is closed',
-    hint: 'Open it (POST /<index>/_open), then start again.',
-  },
-  {
-    when: /^invalid_index_name_exception/,
-    code: 'search.index-name',
-    what: 'no index can have this name',
-    hint: 'Change `index`.',
-  },
-  {
-    when: /^routing_missing_exception/,
-    code: 'search.routing-required',
-    what: 'its mapping requires a routing',
-    hint: 'Set `routing` to the field that chooses the shard.',
-  },
-  {
-    when: /^illegal_argument_exception.*pipeline with id \[.*\] does not exist/s,
-    code: 'search.no-pipeline',
-    what: 'its ingest pipeline does not exist',
-    hint: 'Create the pipeline that `pipeline`, or the index setting default_pipeline, names.',
-  },
-  {
-    when: /^illegal_argument_exception.*(no write index is defined for alias|only write ops with an op_type of create)/s,
-    code: 'search.not-an-index',
-    what: 'it is an alias without a write index, or a data stream',
-    hint: 'Let `index` name an index, or an alias of one.',
-  },
-];
-
 /**
- * What the answer to one action means. Throws `config` for what stops every document of the index, and `internal` for an
- * error that is not known. Messages name index, type and field, never values.
+ * What the answer to one action means. Throws for what stops every document of the index.
  */
-export function outcomeOf({ status, error }: ItemAnswer, index: string): ItemOutcome {
-  if (status >= 200 && status < 300) return DONE;
+export function outcomeOf({ status, error, result }: ItemAnswer, index: string): ItemOutcome {
+  if (status >= 200 && status < 300) return result === 'noop' ? DROPPED : DONE;
   const type = error?.type ?? '';
   if (type === 'version_conflict_engine_exception') return newerThere(error?.reason, index);
   // A delete of what is not there. It leaves its version behind all the same.
   if (status === 404 && error === undefined) return DONE;
   if (BUSY_STATUS.has(status) || type === BLOCKED) return { is: 'busy', type: type === '' ? `status ${status}` : type };
   if (type === 'index_not_found_exception') return NO_INDEX;
-  const all = `${type} ${error?.reason ?? ''} ${error?.caused_by?.reason ?? ''}`;
-  for (const { when, code, what, hint } of STOPPING) {
-    if (when.test(all))
-      throw new SluiceError(`cannot write to the index "${index}": ${what}`, { kind: 'config', code, hint });
-  }
-  if (ABOUT_DOCUMENT.has(type.replace(/_exception$/, ''))) return { is: 'refused', error: refused(error ?? {}, index) };
-  throw new SluiceError(
-    `the index "${index}" answered a write with ${status} ${shownType(type)}, which is not known here`,
-    {
-      kind: 'internal',
-      code: 'search.unknown-item-error',
-      hint: 'The log of the cluster says more. Nothing of this batch is taken as delivered; it is written again after a restart.',
-    },
-  );
+  const all = textOf(error ?? {});
+  const stopping = stoppingError(all, index);
+  if (stopping !== undefined) throw stopping;
+  return errorOutcome(status, error ?? {}, all);
+}
+
+/** The type of an error and its reasons. */
+export function textOf({ type = '', reason = '', caused_by: cause }: ItemError): string {
+  return `${type} ${reason} ${cause?.reason ?? ''}`;
+}
+
+function errorOutcome(status: number, error: ItemError, all: string): ItemOutcome {
+  const { type = '' } = error;
+  const isOfServer = status >= 500 || status === 404;
+  if (isOfServer && (PASSING.test(type) || MAPPING_UPDATE_LATE.test(all))) return { is: 'busy', type };
+  if (MAPPING_RACE.test(all)) return { is: 'unclear', error, mayBeAny: false };
+  if (!ABOUT_DOCUMENT.has(type.replace(/_exception$/, ''))) return { is: 'unclear', error, mayBeAny: true };
+  // The products use it for everything: only a reason that is known says that it is about the document.
+  const mayBeAny = type === 'illegal_argument_exception' && shownReason(error).text === undefined;
+  return { is: 'refused', error, mayBeAny };
 }
 
 /**

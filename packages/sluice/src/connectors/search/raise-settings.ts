@@ -3,6 +3,7 @@ import { formatDuration } from '../../settings/units.ts';
 import {
   DEFAULT_FIELD_LIMIT,
   DEFAULT_GC_DELETES_MS,
+  DURABILITY,
   FIELD_LIMIT,
   type FlatSettings,
   GC_DELETES,
@@ -39,6 +40,14 @@ export async function raiseSettings({ settings, mark }: IndexState, parts: Raise
   const wantedLimit = wholeSetting(wanted, FIELD_LIMIT) ?? mapping.fieldLimit;
   // Whoever made an index may have set it on purpose.
   if (mark !== undefined && mark.adopted !== true && limit < wantedLimit) raised.set(FIELD_LIMIT, wantedLimit);
+  if (settings.get(DURABILITY) === 'async') {
+    news.once(index, DURABILITY, (logger) =>
+      logger.warn(
+        { index },
+        `\`${DURABILITY}\` of an index is async: what its node has taken in the last seconds is lost when the node fails. Set it to request`,
+      ),
+    );
+  }
   const ignores = isSet(settings, IGNORE_MALFORMED);
   if (ignores !== isSet(wanted, IGNORE_MALFORMED)) {
     news.once(index, IGNORE_MALFORMED, (logger) =>

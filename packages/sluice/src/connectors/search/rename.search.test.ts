@@ -87,6 +87,21 @@ test('a rename that replaces a collection removes its documents', async () => {
   assert.deepEqual([await fixture.ids(), await fixture.ids('moved')], [[], ['a']]);
 });
 
+test('a rename that replaces a collection brings its own documents, also where the ids are the same', async () => {
+  for (const mode of ['remove', 'tombstone']) {
+    await using fixture = await SearchFixture.open();
+    await using sink = await fixture.sink({ deletes: { mode } });
+    const rename = renameTo(fixture, 'moved', { i: 5, dropTarget: true });
+    await writeAll(sink, [
+      fixture.event({ id: 'a', coll: 'moved', document: { v: 'old' }, ...at(1) }),
+      fixture.event({ id: 'a', document: { v: 'new' }, ...at(2) }),
+    ]);
+    await writeAll(sink, [rename]);
+    await writeAll(sink, [rename]);
+    assert.equal((await fixture.found('moved')).get('a')?.source['v'], 'new', mode);
+  }
+});
+
 test('what the index of the new name does not take stays where it is, and the rename is rejected', async () => {
   await using fixture = await SearchFixture.open();
   await using sink = await fixture.sink();
@@ -111,4 +126,55 @@ test('with onRename: ignore, and for the copy of convertToCapped, nothing moves'
   const coll = 'tmpabcde.convertToCapped.items';
   assert.equal((await writeAll(following, [fixture.event({ op: 'rename', coll, fields, ...at(6) })])).filtered, 1);
   assert.deepEqual(await fixture.ids(), ['a']);
+});
+
+test('one index for a collection goes on under its new name, also after a restart and when the past comes again', async () => {
+  await using fixture = await SearchFixture.open();
+  const index = `${fixture.db}.one`;
+  const ids = () => fixture.ids('one');
+  const past = [fixture.event({ id: 'a', ...at(1) }), renameTo(fixture, 'moved', { i: 5 })];
+  const later = [fixture.event({ id: 'b', coll: 'moved', ...at(6) })];
+  {
+    await using sink = await fixture.sink({ index });
+    assert.equal((await writeAll(sink, past)).delivered, 2);
+    await writeAll(sink, later);
+  }
+  {
+    await using sink = await fixture.sink({ index });
+    await writeAll(sink, [...past, ...later]);
+    // A new collection of the old name would share the index.
+    const again = writeAll(sink, [fixture.event({ id: 'a', ...at(8) })]);
+    await assert.rejects(again, { kind: 'config', code: 'search.shared-index' });
+  }
+  await using sink = await fixture.sink({ index });
+  await writeAll(sink, later);
+  assert.deepEqual(await ids(), ['a', 'b']);
+  await writeAll(sink, [fixture.event({ op: 'drop', coll: 'moved', ...at(9) })]);
+  assert.deepEqual(await ids(), []);
+});
+
+test('one index for a collection whose name is given away keeps to that name', async () => {
+  await using fixture = await SearchFixture.open();
+  const index = `${fixture.db}.one`;
+  await using sink = await fixture.sink({ index });
+  await writeAll(sink, [fixture.event({ id: 'a', ...at(1) }), renameTo(fixture, 'old', { i: 5 })]);
+  await writeAll(sink, [fixture.event({ id: 'b', ...at(6) })]);
+  assert.deepEqual(await fixture.ids('one'), ['a', 'b']);
+  // What is put in the place of the collection did not come as changes of this index.
+  const replaced = fixture.event({
+    op: 'rename',
+    coll: 'tmp.agg_out.x',
+    fields: { to: { db: fixture.db, coll: 'items' }, operationDescription: { dropTarget: new BSON.UUID() } },
+    ...at(8),
+  });
+  assert.equal((await writeAll(sink, [replaced])).delivered, 1);
+  assert.deepEqual(await fixture.ids('one'), []);
+});
+
+test('without tombstones a document that looks like one moves as any other', async () => {
+  await using fixture = await SearchFixture.open();
+  await using sink = await fixture.sink();
+  await writeAll(sink, [fixture.event({ id: 'a', document: { _sluice: { deleted: true } }, ...at(1) })]);
+  await writeAll(sink, [renameTo(fixture, 'moved', { i: 5 })]);
+  assert.deepEqual([await fixture.ids(), await fixture.ids('moved')], [[], ['a']]);
 });

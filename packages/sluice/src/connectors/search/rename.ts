@@ -31,7 +31,7 @@ export interface Moved {
 export async function moveDocuments(parts: SweepParts, move: Move, scope: SendScope): Promise<Moved> {
   const { from, to, version, dropTarget } = move;
   if (dropTarget) await sweep(parts, to, version.value, scope);
-  const query = { bool: { must_not: [IS_TOMBSTONE] } };
+  const query = parts.mode === 'tombstone' ? { bool: { must_not: [IS_TOMBSTONE] } } : undefined;
   const progress = new Progress(parts.logger, from);
   const refused: SluiceError[] = [];
   let moved = 0;

@@ -25,14 +25,35 @@ export class Routing {
       event.op === 'delete'
         ? (this.#find(event.key()) ?? this.#find(event.before()))
         : (this.#find(event.after()) ?? this.#find(event.key()));
-    if (value === undefined || value.type === BsonType.null || value.type === BsonType.undefined) {
+    if (value === undefined || isMissing(value)) {
       throw noRouting(this.#path, event.op);
     }
-    buffer.rewind();
-    buffer.begin(value.bytes.length);
-    writer.value(value.type, asBuffer(value.bytes));
-    const text = buffer.end().toString();
-    return text.startsWith('"') ? (JSON.parse(text) as string) : text;
+    return textOf(value);
+  }
+
+  /**
+   * The routings that a document had before an event, as far as pre-images and the events before it in its batch tell. Never throws
+   * for what cannot be read or has no value.
+   */
+  before(event: ChangeEvent, earlier: readonly ChangeEvent[]): ReadonlySet<string> {
+    const found = new Set<string>();
+    // No document ever gets another `_id`.
+    if (this.#names[0] === '_id') return found;
+    const add = (document: Uint8Array | undefined) => {
+      const value = this.#find(document);
+      if (value !== undefined && !isMissing(value)) found.add(textOf(value));
+    };
+    for (const each of [...earlier, event]) {
+      try {
+        add(each.before());
+        if (each === event) continue;
+        add(each.after());
+        add(each.key());
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.kind !== 'rejected') throw error;
+      }
+    }
+    return found;
   }
 
   #find(document: Uint8Array | undefined): BsonValue | undefined {
@@ -44,6 +65,18 @@ export class Routing {
     }
     return value;
   }
+}
+
+function isMissing({ type }: BsonValue): boolean {
+  return type === BsonType.null || type === BsonType.undefined;
+}
+
+function textOf({ type, bytes }: BsonValue): string {
+  buffer.rewind();
+  buffer.begin(bytes.length);
+  writer.value(type, asBuffer(bytes));
+  const text = buffer.end().toString();
+  return text.startsWith('"') ? (JSON.parse(text) as string) : text;
 }
 
 function noRouting(path: string, op: string): SluiceError {

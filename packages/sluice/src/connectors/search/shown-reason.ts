@@ -15,6 +15,8 @@ interface KnownReason {
 
 const MAPPING =
   'Give the field a type in `mapping.properties` that takes all of its values (a changed type needs a new index), or set `mapping.malformed: ignore`; then replay the dead letter.';
+const PROCESSOR =
+  'A processor of the ingest pipeline does not take the document: give it `ignore_missing`, `ignore_failure` or `on_failure`, or change the document with a transform; then replay the dead letter.';
 const LONGEST = 300;
 
 /**
@@ -69,6 +71,15 @@ const KNOWN: readonly KnownReason[] = [
     form: /The depth of the field has exceeded the allowed limit of \[\d+\]/,
     hint: 'Leave the field out with a transform, or map its upper part as `object` with `enabled: false`.',
   },
+  {
+    form: /field \[[^[\]]*\] (?:not present as part of path \[[^[\]]*\]|doesn't exist|already exists|is null)/,
+    hint: PROCESSOR,
+  },
+  { form: /field \[[^[\]]*\] of type \[[\w.$]+\] cannot be cast to \[[\w.$]+\]/, hint: PROCESSOR },
+  { form: /cannot (?:resolve|set|remove) \[[^[\]]*\] (?:from|with) /, hint: PROCESSOR },
+  { form: /unable to (?:convert|parse date)(?= \[)/, hint: PROCESSOR },
+  { form: /Unable to find match for dissect pattern/, hint: PROCESSOR },
+  { form: /Provided Grok expressions do not match field value/, hint: PROCESSOR },
 ];
 
 const UNKNOWN_HINT =

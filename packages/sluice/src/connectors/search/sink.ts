@@ -2,6 +2,7 @@ import { isDataOperation } from '../../core/change-event.ts';
 import type { SinkContext } from '../../core/connector.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Sink, SinkLimits, WriteContext, WriteResult } from '../../core/sink.ts';
+import { BulkPipelines } from './bulk-pipelines.ts';
 import { BulkWriter } from './bulk-writer.ts';
 import { openSearchClient, type SearchClient } from './client.ts';
 import type { SearchSinkConfig } from './config.ts';
@@ -11,7 +12,7 @@ import { OtherEvents } from './other-events.ts';
 import { Routing } from './routing.ts';
 import { StateWriter } from './state-writer.ts';
 import { TargetIndexes } from './target-indexes.ts';
-import { TombstonePurge } from './tombstones.ts';
+import { gone, TombstonePurge } from './tombstones.ts';
 
 /** Bulk requests at a time that are usual; a cluster with many cores takes more. */
 const LANES = 4;
@@ -54,6 +55,8 @@ function openWriter(config: SearchSinkConfig, { client, indexes, targets, contex
     pipeline: config.pipeline,
     refresh: config.refresh,
     retries: config.retries,
+    pipelines: new BulkPipelines(client, config.pipeline),
+    end: () => gone(config.deletes.mode),
     restore: async (index, signal) => {
       const target = targets.known(index);
       context.logger.warn({ index }, 'the index was removed while it was written to: copy what it held again');

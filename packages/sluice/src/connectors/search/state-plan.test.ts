@@ -89,6 +89,14 @@ test('an update without its document is rejected or skipped as the configuration
   assert.deepEqual(planOf([without(event(0), 'after')], 'skip').rejections, [[0, 'search.no-document']]);
 });
 
+test('an update whose document did not fit into the event is rejected, also where one that is gone is skipped', () => {
+  const large = { ...without(event(1, { id: 'a', op: 'update' }), 'after'), degraded: 'images-dropped' } as const;
+  for (const missingDocument of ['skip', 'reject'] as const) {
+    const { rejections, skipped } = planOf([event(0, { id: 'a' }), large], missingDocument);
+    assert.deepEqual([rejections, skipped], [[[1, 'search.document-dropped']], 0]);
+  }
+});
+
 test('an event without a key is rejected, its neighbours are not', () => {
   const { states, rejections } = planOf([event(0), without(event(1), 'key'), event(2)]);
   assert.deepEqual([states.length, rejections], [2, [[1, 'change-event.incomplete']]]);

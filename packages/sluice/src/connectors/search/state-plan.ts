@@ -48,6 +48,8 @@ export function planStates(batch: readonly Envelope[], { indexOf, missingDocumen
       const { event } = envelope;
       const document = event.op === 'delete' ? undefined : event.after();
       if (document === undefined && event.op !== 'delete') {
+        // What did not fit into the event may well be there: only a document that was looked up and not found is gone.
+        if (event.degraded !== undefined) throw droppedDocument(event.op);
         if (missingDocument !== 'skip' || event.op !== 'update') throw noDocument(event.op);
         skipped += 1;
         continue;
@@ -96,5 +98,15 @@ function noDocument(op: string): SluiceError {
     hint:
       'Let updates come with their document: source.mongodb.fullDocument: updateLookup, or ' +
       'changeStreamPreAndPostImages on the collection. Replay the dead letter, or copy the collection, afterwards.',
+  });
+}
+
+function droppedDocument(op: string): SluiceError {
+  return new SluiceError(`an event of kind ${op} was too large for the server to send with its document`, {
+    kind: 'rejected',
+    code: 'search.document-dropped',
+    hint:
+      'The index keeps the state before it until the document changes again: copy the document with `sluice snapshot` and a filter ' +
+      'for its id. Events become smaller without pre-images.',
   });
 }

@@ -17,8 +17,9 @@ export interface SweepParts {
 const PROGRESS_MS = 30_000;
 
 /**
- * Deletes every document of an index whose version is below `before`, with that version: one that was written in the
- * meantime has a higher version, and its delete is refused by the index itself. Returns how many were old when they were found.
+ * Deletes every document of an index whose version is below `before`, with the last version before it: one that was written in the
+ * meantime has a higher version, and its delete is refused by the index itself. Documents of the version `before` itself, which are
+ * those that a rename moves, can be written afterwards. Returns how many were old when they were found.
  */
 export async function sweep(
   { client, writer, logger, mode }: SweepParts,
@@ -28,7 +29,8 @@ export async function sweep(
 ): Promise<number> {
   const query = mode === 'tombstone' ? { bool: { must_not: [IS_TOMBSTONE] } } : undefined;
   const progress = new Progress(logger, index);
-  const version = { value: before, exact: true };
+  // Not exact, so that documents of this very version are deleted, too.
+  const version = { value: before - 1n, exact: false };
   let removed = 0;
   for await (const hits of pagesOf(client, { index, query }, scope)) {
     const end = gone(mode);

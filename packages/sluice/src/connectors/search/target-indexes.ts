@@ -2,6 +2,7 @@ import { formatNamespace, type Namespace } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { IndexNames } from './index-name.ts';
+import { convertedCollection } from './temporary-names.ts';
 
 /** An index and whose documents are in it. */
 export interface TargetIndex {
@@ -18,8 +19,12 @@ export interface TargetIndex {
  */
 export class TargetIndexes {
   readonly #names: IndexNames;
-  readonly #bySource = new WeakMap<Namespace, TargetIndex>();
+  #bySource = new WeakMap<Namespace, TargetIndex>();
   readonly #byIndex = new Map<string, TargetIndex>();
+  /** New names of collections whose documents stay in their index. */
+  readonly #renamed = new Map<string, Namespace>();
+  /** Collections of whose copies changes came. */
+  readonly #conversions = new Set<string>();
 
   constructor(names: IndexNames) {
     this.#names = names;
@@ -29,7 +34,11 @@ export class TargetIndexes {
   of({ event, namespace }: Envelope): TargetIndex {
     const known = this.#bySource.get(event.namespace);
     if (known?.namespace === namespace) return known;
-    const target = { index: this.#names.of(namespace), namespace, source: event.namespace };
+    const converted = convertedCollection(event.namespace);
+    const target =
+      converted === undefined
+        ? { index: this.#names.of(namespace), namespace, source: event.namespace }
+        : this.#converted(converted, namespace);
     this.#claim(target);
     this.#bySource.set(event.namespace, target);
     return target;
@@ -40,9 +49,27 @@ export class TargetIndexes {
     return this.#names.of(namespace);
   }
 
+  /** From now on the index of the collection takes documents under its new name, too. */
+  renamed(index: string, to: Namespace): void {
+    this.#renamed.set(index, to);
+    // Whether both names are still in use is found out again.
+    this.#bySource = new WeakMap();
+  }
+
   /** Whose documents were last written to an index. */
   known(index: string): TargetIndex | undefined {
     return this.#byIndex.get(index);
+  }
+
+  /** Whether changes came of the copy that is made of a collection to convert it. */
+  wasConverted(source: Namespace): boolean {
+    return this.#conversions.has(formatNamespace(source));
+  }
+
+  /** The index is not there any more. */
+  forget(index: string): void {
+    this.#byIndex.delete(index);
+    this.#bySource = new WeakMap();
   }
 
   /** Every index that was written to. */
@@ -50,10 +77,24 @@ export class TargetIndexes {
     return [...this.#byIndex.keys()];
   }
 
+  /** Changes of the copy that is made of a collection are changes of the collection. `namespace` is that of the copy. */
+  #converted(source: Namespace, namespace: Namespace): TargetIndex {
+    this.#conversions.add(formatNamespace(source));
+    const known = [...this.#byIndex.values()].find((target) => isSame(target.source, source));
+    if (known !== undefined) return known;
+    const named = convertedCollection(namespace) ?? namespace;
+    return { index: this.#names.of(named), namespace: named, source };
+  }
+
   #claim(target: TargetIndex): void {
     const known = this.#byIndex.get(target.index);
     if (known !== undefined && !isSame(known.source, target.source)) {
-      throw sharedIndex(target.index, known.source, target.source);
+      const renamed = this.#renamed.get(target.index);
+      if (renamed === undefined || !isSame(renamed, target.source)) {
+        throw sharedIndex(target.index, known.source, target.source);
+      }
+      this.#renamed.delete(target.index);
+      this.#bySource = new WeakMap();
     }
     this.#byIndex.set(target.index, target);
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BSON } from 'bson';
 import { silentLogger } from '../../core/logger.ts';
 import { clientAnswering, writerOver } from './bulk-fixture.ts';
-import { TombstonePurge } from './tombstones.ts';
+import { refuseReserved, TombstonePurge } from './tombstones.ts';
 
 const MINUTE = 60_000;
 const turns = async () => {
@@ -39,4 +40,12 @@ test('tombstones of the indexes that were written to are looked for now and then
   t.mock.timers.tick(60 * MINUTE);
   await turns();
   assert.equal(client.sent.length, 6);
+});
+
+test('a document of the source that looks like a tombstone is refused where there are tombstones', () => {
+  const looksLike = BSON.serialize({ _id: 1, _sluice: { deleted: true } });
+  const below = BSON.serialize({ _id: 1, a: { _sluice: 1 } });
+  assert.throws(() => refuseReserved(looksLike, 'tombstone'), { kind: 'rejected', code: 'search.reserved-field' });
+  refuseReserved(looksLike, 'remove');
+  refuseReserved(below, 'tombstone');
 });

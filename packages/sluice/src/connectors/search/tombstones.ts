@@ -1,3 +1,5 @@
+import { findField } from '../../bson/elements.ts';
+import { SluiceError } from '../../core/failure.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BulkItem } from './bulk-request.ts';
 import type { BulkWriter } from './bulk-writer.ts';
@@ -10,6 +12,22 @@ export const IS_TOMBSTONE = { term: { '_sluice.deleted': true } };
 /** What is written in the place of a deleted document. */
 export function tombstone(nowMs = Date.now()): Buffer {
   return Buffer.from(JSON.stringify({ _sluice: { deleted: true, at: new Date(nowMs).toISOString() } }));
+}
+
+/** The field of tombstones. */
+const MARK = '_sluice';
+
+/**
+ * Throws `search.reserved-field` (`rejected`) for a document of the source that would be taken for a tombstone, with the mode that
+ * has them.
+ */
+export function refuseReserved(document: Uint8Array, mode: 'remove' | 'tombstone'): void {
+  if (mode === 'remove' || findField(document, MARK) === undefined) return;
+  throw new SluiceError(`a document has a field "${MARK}", which marks deleted documents here`, {
+    kind: 'rejected',
+    code: 'search.reserved-field',
+    hint: 'Give the field another name with a transform, or set `deletes.mode: remove`.',
+  });
 }
 
 /** How the end of something is written: removed, or replaced by a mark. */

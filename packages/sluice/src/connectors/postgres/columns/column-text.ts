@@ -130,10 +130,12 @@ export class ColumnText {
 
   #decimal(column: ColumnType, source: Buffer, at: number): string | null | undefined {
     const isText = column === 'text';
-    if (!isText && column !== 'numeric') {
-      return column === 'jsonb' ? this.#json(BsonType.decimal128, source, at, at + 16) : undefined;
-    }
+    if (!isText && column !== 'numeric' && column !== 'jsonb') return undefined;
     const value = decodeDecimal128(source, at);
+    if (column === 'jsonb') {
+      const isNothing = value.kind !== 'finite' && this.#options.nonFinite === 'null';
+      return isNothing ? null : this.#json(BsonType.decimal128, source, at, at + 16);
+    }
     const text = formatDecimal128(value);
     if (value.kind === 'finite') return isText && this.#options.decimals === 'number' ? plainDigits(text) : text;
     if (isText) return this.#options.nonFinite === 'text' ? text : null;

@@ -1,5 +1,6 @@
 /**
- * The types of promoted columns.
+ * The types of promoted columns. A new column gets the type that holds everything that is known by then; this table says
+ * which.
  *
  * | BSON                                   | column             | remarks                                             |
  * | -------------------------------------- | ------------------ | --------------------------------------------------- |
@@ -12,10 +13,16 @@
  * | binData                                | `uuid`             | of subtype 4; with the first other value `bytea`    |
  * | timestamp                              | `jsonb`            | `{"t": …, "i": …}`                                  |
  * | object, array                          | `jsonb`            | only where the column is listed                     |
- * | types of several of these rows         | `text`             | `jsonb` where one of them is                        |
+ * | types of several of these rows         | `text`             | `jsonb` where one of them is; only in a new column  |
  * | null, undefined, a field that is missing | any              | NULL                                                |
  *
- * A double without a fraction fits a `bigint`, an int64 of at most 53 bits a `double precision`.
+ * A double without a fraction fits a `bigint`, an int64 of at most 53 bits a `double precision`. `text` and `jsonb` take
+ * values of every type.
+ *
+ * A column that is there already is widened only to a type of the same kind, so that what is read from it keeps its
+ * meaning: `bigint` and `double precision` to `numeric`, `uuid` to `bytea`. A `bigint` never becomes a
+ * `double precision`: it may hold numbers that would lose digits. Which other changes there are, `drift.typeChange` and
+ * the types under `columns.list` say (`planLayout`).
  */
 export type ColumnType =
   | 'text'
@@ -85,6 +92,25 @@ export function widerType(a: ColumnType, b: ColumnType): ColumnType {
   if (NUMBERS.has(a) && NUMBERS.has(b)) return 'numeric';
   if (BYTES.has(a) && BYTES.has(b)) return 'bytea';
   return 'text';
+}
+
+/** True when values of both mean the same kind of thing, as numbers do. */
+export function isSameKind(a: ColumnType, b: ColumnType): boolean {
+  return a === b || (NUMBERS.has(a) && NUMBERS.has(b)) || (BYTES.has(a) && BYTES.has(b));
+}
+
+/** True for columns that every value fits in some form. */
+export function takesAll(column: ColumnType): boolean {
+  return column === 'text' || column === 'jsonb';
+}
+
+/** The type of this kind for values of these types (as `$type` calls them); those of other kinds are left aside. */
+export function widerOfKind(column: ColumnType, types: readonly string[]): ColumnType {
+  return types
+    .filter((type) => !(type === 'int' && column === 'double precision'))
+    .flatMap((type) => TYPE_OF[type] ?? [])
+    .filter((type) => isSameKind(column, type))
+    .reduce(widerType, column);
 }
 
 function joined(sum: ColumnType | undefined, next: ColumnType): ColumnType {

@@ -27,6 +27,12 @@ test('columns, child tables and exceptions can be asked for', () => {
   assert.deepEqual(parsed.childTables, given.childTables);
 });
 
+test('what is done about values of another type can be chosen', () => {
+  for (const typeChange of ['widen', 'text', 'keep', 'stop']) {
+    assert.equal(schema.parse({ drift: { typeChange } }).drift.typeChange, typeChange);
+  }
+});
+
 const WRONG: readonly (readonly [settings: unknown, message: RegExp])[] = [
   [{ columns: { list: [{ path: '' }] } }, /names with dots/],
   [{ columns: { list: [{ path: 'a..b' }] } }, /names with dots/],
@@ -63,6 +69,7 @@ const WRONG: readonly (readonly [settings: unknown, message: RegExp])[] = [
     /an array twice/,
   ],
   [{ drift: { newField: 'ignore' } }, /Invalid option/],
+  [{ drift: { typeChange: 'jsonb' } }, /Invalid option/],
 ];
 
 test('settings that mean nothing are refused with a reason', () => {

@@ -32,7 +32,7 @@ const listedColumn = z.strictObject({
     .enum(COLUMN_TYPES)
     .optional()
     .describe(
-      'Type of the column; values that do not fit are NULL there. Default: by the types that were seen, and widened as `drift.typeChange` says.',
+      'Type of the column; values that do not fit are NULL there, and never change it. A column that is there gets it when it is wider than its own. Default: by the types that were seen, and widened as `drift.typeChange` says.',
     ),
 });
 
@@ -122,10 +122,10 @@ export const driftSection = z
         'When a field shows up that the table has no column for: `add-column`, `keep` it in `document` only, or `stop` the pipeline.',
       ),
     typeChange: z
-      .enum(['widen', 'keep', 'stop'])
+      .enum(['widen', 'text', 'keep', 'stop'])
       .default('widen')
       .describe(
-        'When values do not fit the type of their column: `widen` the column, `keep` them in `document` only (NULL in the column), or `stop` the pipeline.',
+        'When values do not fit the type of their column: `widen` the column where it keeps its meaning (`bigint` and `double precision` to `numeric`, `uuid` to `bytea`), with values of another kind in `document` only; `text`: the same, but the column becomes a text for values of another kind; `keep` all of them in `document` only (NULL in the column); or `stop` the pipeline. Widening rewrites the table while nobody else reads or writes it.',
       ),
   })
   .prefault({})

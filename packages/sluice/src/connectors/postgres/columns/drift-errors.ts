@@ -22,7 +22,7 @@ export function typeChangeError(
     {
       kind: 'config',
       code: 'postgres.type-change',
-      hint: 'Repair the documents, give the column another type under `columns.list`, or set `drift.typeChange` to widen or keep, then start again.',
+      hint: 'Repair the documents, give the column another type under `columns.list`, or set `drift.typeChange` to widen, text or keep, then start again.',
     },
   );
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ColumnType } from './column-types.ts';
+import { type ColumnType, scalarColumnType } from './column-types.ts';
 import {
   type Column,
   type DriftRules,
@@ -53,19 +53,129 @@ test('columns are only added and widened: nobody loses one', () => {
   assert.equal(plan.steps.length, 1);
 });
 
-test('a column is widened step by step to what takes all values', () => {
-  let layout = table({ name: 'n', path: 'n', type: 'bigint' });
-  const seen: string[] = [];
-  for (const type of ['bigint', 'double precision', 'bigint', 'numeric', 'text', 'boolean', 'jsonb'] as const) {
-    const plan = planLayout(layout, wanted([want('n', type)]));
-    for (const step of plan.steps) {
-      assert.ok(step.kind === 'widen');
-      assert.equal(step.column.type, step.to);
-      seen.push(`${step.from} -> ${step.to}`);
-    }
-    layout = plan.layout;
+/** What becomes of a column when values of these types are known: its type then, and ` !` when some stay outside. */
+function drifted(column: ColumnType, types: string, typeChange: DriftRules['typeChange']): string {
+  const names = types.split(' ');
+  const current = table({ name: 'n', path: 'n', type: column });
+  const wish = want('n', scalarColumnType(names) ?? 'text', { types: names });
+  const plan = planLayout(current, wanted([wish], { drift: { newField: 'add-column', typeChange } }));
+  const [step] = plan.steps;
+  if (step !== undefined) {
+    assert.ok(step.kind === 'widen');
+    const type = plan.layout.columns[0]?.type;
+    assert.deepEqual([step.from, step.to, step.column.type], [column, type, type]);
   }
-  assert.deepEqual(seen, ['bigint -> numeric', 'numeric -> text', 'text -> jsonb']);
+  const isKept = plan.kept.some(({ path, why }) => path === 'n' && why === 'type-change');
+  return `${plan.layout.columns[0]?.type}${isKept ? ' !' : ''}${plan.stop === undefined ? '' : ' stop'}`;
+}
+
+/** By rule; ` !`: some values stay outside of the column. */
+const DRIFT: readonly (readonly [column: ColumnType, types: string, widen: string, text: string, keep: string])[] = [
+  ['bigint', 'int long', 'bigint', 'bigint', 'bigint'],
+  ['bigint', 'int double', 'numeric', 'numeric', 'bigint !'],
+  ['bigint', 'double', 'numeric', 'numeric', 'bigint !'],
+  ['bigint', 'int decimal', 'numeric', 'numeric', 'bigint !'],
+  ['bigint', 'int string', 'bigint !', 'text', 'bigint !'],
+  ['bigint', 'int bool date', 'bigint !', 'text', 'bigint !'],
+  ['bigint', 'int timestamp', 'bigint !', 'text', 'bigint !'],
+  ['bigint', 'int string decimal', 'numeric !', 'text', 'bigint !'],
+  ['bigint', 'string', 'bigint !', 'text', 'bigint !'],
+  ['double precision', 'int', 'double precision', 'double precision', 'double precision'],
+  ['double precision', 'int double', 'double precision', 'double precision', 'double precision'],
+  ['double precision', 'int string', 'double precision !', 'text', 'double precision !'],
+  ['double precision', 'long', 'numeric', 'numeric', 'double precision !'],
+  ['double precision', 'double decimal', 'numeric', 'numeric', 'double precision !'],
+  ['numeric', 'int double', 'numeric', 'numeric', 'numeric'],
+  ['boolean', 'bool int', 'boolean !', 'text', 'boolean !'],
+  ['timestamptz', 'date string', 'timestamptz !', 'text', 'timestamptz !'],
+  ['uuid', 'binData', 'uuid', 'uuid', 'uuid'],
+  ['uuid', 'binData string', 'uuid !', 'text', 'uuid !'],
+  ['bytea', 'binData', 'bytea', 'bytea', 'bytea'],
+  ['text', 'string int date timestamp', 'text', 'text', 'text'],
+  ['jsonb', 'timestamp string', 'jsonb', 'jsonb', 'jsonb'],
+];
+
+test('a column is widened where its meaning stays; values of another kind stay in the document, or make it a text', () => {
+  for (const [column, types, widen, text, keep] of DRIFT) {
+    const where = `${column}, ${types}`;
+    assert.equal(drifted(column, types, 'widen'), widen, where);
+    assert.equal(drifted(column, types, 'text'), text, where);
+    assert.equal(drifted(column, types, 'keep'), keep, where);
+    const stops = keep.endsWith('!') ? ' ! stop' : '';
+    assert.equal(drifted(column, types, 'stop'), `${column}${stops}`, where);
+  }
+});
+
+test('a new column holds all kinds that were seen before it was made', () => {
+  const plan = planLayout(undefined, wanted([want('n', 'text', { types: ['int', 'string'] })]));
+  assert.equal(plan.layout.columns[0]?.type, 'text');
+});
+
+test('values that did not fit widen a column within its kind, whatever else came with them', () => {
+  const misfit = want('id', 'text', { types: ['binData', 'string'], within: 'bytea' });
+  for (const typeChange of ['widen', 'keep'] as const) {
+    const plan = planLayout(CURRENT, wanted([misfit], { drift: { newField: 'add-column', typeChange } }));
+    assert.equal(plan.layout.columns[1]?.type, 'bytea', typeChange);
+    assert.deepEqual(
+      plan.kept.map(({ path, why }) => `${path} ${why}`),
+      ['id type-change'],
+    );
+  }
+});
+
+test('a type that is asked for by name widens the column, and never becomes another one', () => {
+  const cases: readonly (readonly [column: ColumnType, listed: ColumnType, then: string])[] = [
+    ['bigint', 'bigint', 'bigint'],
+    ['bigint', 'numeric', 'numeric'],
+    ['bigint', 'text', 'text'],
+    ['bigint', 'jsonb', 'jsonb'],
+    ['text', 'jsonb', 'jsonb'],
+    ['uuid', 'bytea', 'bytea'],
+    ['bigint', 'boolean', 'bigint listed-type'],
+    ['bigint', 'double precision', 'bigint listed-type'],
+    ['numeric', 'bigint', 'numeric listed-type'],
+    ['text', 'bigint', 'text listed-type'],
+    ['jsonb', 'text', 'jsonb listed-type'],
+  ];
+  for (const [column, listed, then] of cases) {
+    for (const typeChange of ['widen', 'text', 'keep', 'stop'] as const) {
+      const wish = want('n', listed, { listed: true, fixed: true, types: ['string', 'double'] });
+      const current = table({ name: 'n', path: 'n', type: column });
+      const plan = planLayout(current, wanted([wish], { drift: { newField: 'stop', typeChange } }));
+      assert.equal(plan.stop, undefined);
+      assert.equal([plan.layout.columns[0]?.type, ...plan.kept.map(({ why }) => why)].join(' '), then);
+    }
+  }
+});
+
+test('where nothing is known of the values, a column stays as it is', () => {
+  for (const typeChange of ['widen', 'text', 'keep', 'stop'] as const) {
+    const wish = want('a', 'text', { types: [], listed: true, isGuess: true });
+    const plan = planLayout(CURRENT, wanted([wish], { drift: { newField: 'stop', typeChange } }));
+    assert.deepEqual([plan.steps, plan.kept, plan.stop], [[], [], undefined]);
+  }
+});
+
+test("a new column does not take the name of somebody else's, in the table and in child tables", () => {
+  const takenColumns = new Map([
+    ['orders', new Set(['_id', 'a', 'id', 'extra', 'extra_2', 'City'])],
+    ['lines', new Set(['_parent', 'sku'])],
+  ]);
+  const children = [{ path: 'items', name: 'lines', columns: [want('sku', 'text')], most: 10 }];
+  const columns = [
+    want('a', 'bigint', { types: ['int'] }),
+    want('extra', 'text'),
+    want('city', 'text', { name: 'City' }),
+    want('free', 'text'),
+  ];
+  const plan = planLayout(CURRENT, wanted(columns, { children, takenColumns }));
+  assert.deepEqual(
+    plan.layout.columns.map(({ name }) => name),
+    ['a', 'id', 'extra_3', 'City_2', 'free'],
+  );
+  assert.equal(plan.layout.children[0]?.columns[0]?.name, 'sku_2');
+  const own = new Map([['orders', new Set(plan.layout.columns.map(({ name }) => name))]]);
+  assert.deepEqual(planLayout(plan.layout, wanted(columns, { children, takenColumns: own })).steps, []);
 });
 
 const CURRENT = table({ name: 'a', path: 'a', type: 'bigint' }, { name: 'id', path: 'id', type: 'uuid' });
@@ -168,7 +278,8 @@ test('child tables are made with their columns, called after their array, and fo
   };
   assert.deepEqual(first.layout.children, [made]);
   assert.deepEqual(first.steps[1], { kind: 'add-child-table', table: made });
-  const columns = [want('sku', 'jsonb'), want('price.amount', 'numeric'), want('more', 'text')];
+  const sku = want('sku', 'jsonb', { listed: true, fixed: true });
+  const columns = [sku, want('price.amount', 'numeric'), want('more', 'text')];
   const next = planLayout(first.layout, wanted([], { children: [{ ...items, columns }] }));
   assert.deepEqual(next.steps, [
     { kind: 'widen', child: made.name, column: { name: 'sku', path: 'sku', type: 'jsonb' }, from: 'text', to: 'jsonb' },

@@ -1,8 +1,9 @@
 import type { SluiceError } from '../../../core/failure.ts';
 import { type FieldPath, segmentName, segmentsOf } from '../../../core/field-path.ts';
-import { type ColumnType, widerType } from './column-types.ts';
+import type { ColumnType } from './column-types.ts';
 import { newFieldError, typeChangeError } from './drift-errors.ts';
 import { identifier } from './identifier.ts';
+import { typeChange } from './type-change.ts';
 
 export type { ColumnType } from './column-types.ts';
 
@@ -44,7 +45,12 @@ export type LayoutStep =
 /** What is done about changes of the documents after a table was laid out. */
 export interface DriftRules {
   readonly newField: 'add-column' | 'keep' | 'stop';
-  readonly typeChange: 'widen' | 'keep' | 'stop';
+  /**
+   * About a column whose values are no longer all of its type: `widen` it where what is in it keeps its meaning, and leave
+   * values of another kind in the document; `text`: that too, and make a text of it for values of another kind; `keep`
+   * all of them in the document; or `stop`.
+   */
+  readonly typeChange: 'widen' | 'text' | 'keep' | 'stop';
 }
 
 /** A column that somebody wants. */
@@ -57,8 +63,12 @@ export interface WantedColumn {
   readonly name?: string | undefined;
   /** Asked for by name: never refused as a new field. */
   readonly listed: boolean;
-  /** True when the type is not to be widened by values that do not fit, only by another setting. */
+  /** True when the type is asked for by name: values never change it, only another setting does. */
   readonly fixed: boolean;
+  /** A wider type of the same kind that values want which did not fit the column as it is. */
+  readonly within?: ColumnType | undefined;
+  /** True when nothing is known of the values: the type is only for a column that is to be made. */
+  readonly isGuess?: boolean | undefined;
 }
 
 /** A child table that somebody wants. */
@@ -74,9 +84,18 @@ export interface WantedChild {
  * Why a field has no column, or not one that holds all of its values: `container`: only documents or arrays were seen ·
  * `map`: its name, or one on the way, is data and not part of a schema, or too long · `excluded`: by the settings ·
  * `unseen`: listed, but no value was seen that would tell its type · `most`: there are columns enough · `new-field`,
- * `type-change`: as `drift` asks for.
+ * `type-change`: as `drift` asks for · `listed-type`: the type that is asked for by name is not wider than that of the
+ * column, which stays as it is.
  */
-export type KeptReason = 'container' | 'map' | 'excluded' | 'unseen' | 'most' | 'new-field' | 'type-change';
+export type KeptReason =
+  | 'container'
+  | 'map'
+  | 'excluded'
+  | 'unseen'
+  | 'most'
+  | 'new-field'
+  | 'type-change'
+  | 'listed-type';
 
 /** A field whose values are in the document only. */
 export interface KeptField {
@@ -97,6 +116,11 @@ export interface WantedLayout {
   readonly drift: DriftRules;
   /** Most promoted columns of the table itself. */
   readonly most: number;
+  /**
+   * Names of all columns that are there, by the names of the tables (its own and those of its child tables), so that a
+   * new column does not become one with somebody else's. Those of the layout may be among them.
+   */
+  readonly takenColumns?: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 }
 
 /** How a table comes to be as it is wanted. */
@@ -122,15 +146,17 @@ export const EMPTY_LAYOUT: TableLayout = { columns: [], children: [] };
 /**
  * What is to be done so that the table `current` (undefined: one that is to be made) gets what is wanted. Nothing is
  * ever dropped, narrowed or renamed: a column that nobody wants any more stays and is filled, and one that is there
- * keeps its name. `isTaken` says which names of tables are not free for child tables.
+ * keeps its name. A column becomes one of another kind (a text, a `jsonb`) only where a setting says so. `isTaken` says
+ * which names of tables are not free for child tables.
  */
 export function planLayout(
   current: TableLayout | undefined,
   wanted: WantedLayout,
   isTaken: (name: string) => boolean = () => false,
 ): LayoutPlan {
-  const { table, drift, most } = wanted;
-  const main = planColumns({ ...wanted, current: current?.columns, child: undefined, below: '' });
+  const { table, drift, most, takenColumns } = wanted;
+  const taken = takenColumns?.get(table);
+  const main = planColumns({ ...wanted, current: current?.columns, child: undefined, below: '', taken });
   const parts = [main];
   const children: ChildTable[] = [...(current?.children ?? [])];
   const steps: LayoutStep[] = [...main.steps];
@@ -147,6 +173,7 @@ export function planLayout(
       current: known?.columns,
       child: name,
       below,
+      taken: takenColumns?.get(name),
     });
     parts.push(part);
     const planned = { name, path: child.path, columns: part.columns };
@@ -171,6 +198,8 @@ interface TablePart {
   readonly child: string | undefined;
   /** What comes before the paths when they are shown. */
   readonly below: string;
+  /** Names of columns that are there, whoever made them. */
+  readonly taken: ReadonlySet<string> | undefined;
 }
 
 interface PartPlan {
@@ -207,37 +236,27 @@ interface Decision {
 }
 
 function addition(part: TablePart, want: WantedColumn, columns: readonly Column[]): Decision {
-  const { table, current, drift, most, child, below } = part;
+  const { table, current, drift, most, child, below, taken } = part;
   const { path, type, types, listed } = want;
   if (columns.length >= most) return { why: 'most' };
   // In a table that has no columns yet nothing is new.
   const isNews = current !== undefined && current.length > 0 && !listed;
   if (isNews && drift.newField === 'stop') return { why: 'new-field', stop: newFieldError(table, below + path, types) };
   if (isNews && drift.newField === 'keep') return { why: 'new-field' };
-  return { step: { kind: 'add-column', child, column: { name: columnName(want, columns), path, type } } };
+  return { step: { kind: 'add-column', child, column: { name: columnName(want, columns, taken), path, type } } };
 }
 
 function change({ table, drift, child, below }: TablePart, want: WantedColumn, known: Column): Decision {
-  const { path, type, types, fixed } = want;
-  const to = widerType(known.type, type);
-  if (to === known.type) return {};
-  // What the settings ask for is not a change of the documents.
-  if (!fixed && !isSameBsonType(known.type, to)) {
-    if (drift.typeChange === 'stop') {
-      return { why: 'type-change', stop: typeChangeError(table, below + path, known.type, types) };
-    }
-    if (drift.typeChange === 'keep') return { why: 'type-change' };
-  }
-  return { step: { kind: 'widen', child, column: { ...known, type: to }, from: known.type, to } };
+  const { to, why, stops } = typeChange(known.type, want, drift.typeChange);
+  const reason = why === undefined ? {} : { why };
+  if (stops === true) return { ...reason, stop: typeChangeError(table, below + want.path, known.type, want.types) };
+  if (to === known.type) return reason;
+  return { ...reason, step: { kind: 'widen', child, column: { ...known, type: to }, from: known.type, to } };
 }
 
-/** Both are binary data: that some of it is no UUID is not a change of the documents' types. */
-function isSameBsonType(from: ColumnType, to: ColumnType): boolean {
-  return from === 'uuid' && to === 'bytea';
-}
-
-function columnName({ name, path }: WantedColumn, columns: readonly Column[]): string {
-  return identifier(name ?? joinedNames(path), (text) => RESERVED_COLUMNS.has(text) || hasName(columns, text));
+function columnName({ name, path }: WantedColumn, columns: readonly Column[], taken?: ReadonlySet<string>): string {
+  const isTaken = (text: string) => RESERVED_COLUMNS.has(text) || hasName(columns, text) || taken?.has(text) === true;
+  return identifier(name ?? joinedNames(path), isTaken);
 }
 
 function childName(table: string, child: WantedChild, isTaken: (name: string) => boolean): string {

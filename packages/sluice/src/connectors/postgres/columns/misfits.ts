@@ -1,7 +1,7 @@
 import { BsonType } from '../../../bson/elements.ts';
 import { TYPE_NAMES } from '../../../bson/type-names.ts';
 import type { FieldPath } from '../../../core/field-path.ts';
-import { type ColumnType, scalarColumnType, widerType } from './column-types.ts';
+import { type ColumnType, isSameKind, scalarColumnType, widerType } from './column-types.ts';
 import type { Column } from './layout.ts';
 
 /** Values that did not fit their column: they are NULL there and stay in `document`. */
@@ -15,6 +15,11 @@ export interface Misfit {
   readonly count: number;
   /** The narrowest type of column that takes them; undefined when no other would, so that there is nothing to plan. */
   readonly wants: ColumnType | undefined;
+  /**
+   * The narrowest type of the same kind that takes those of them that are of the kind of the column; undefined when no
+   * value is, or none would be helped.
+   */
+  readonly within?: ColumnType | undefined;
 }
 
 /** Counts the values that did not fit one column. */
@@ -42,18 +47,19 @@ export class MisfitCounter {
   take(): Misfit | undefined {
     if (this.#count === 0) return undefined;
     const types = [...this.#types].map((type) => TYPE_NAMES.get(type) ?? 'unknown');
-    const misfit = { child: this.#child, path: this.#path, types, count: this.#count, wants: this.#wants() };
+    const [wants, within] = [this.#wants(() => true), this.#wants(isSameKind)];
+    const misfit = { child: this.#child, path: this.#path, types, count: this.#count, wants, within };
     this.#types.clear();
     this.#count = 0;
     return misfit;
   }
 
-  #wants(): ColumnType | undefined {
+  #wants(counts: (column: ColumnType, other: ColumnType) => boolean): ColumnType | undefined {
     if (this.#type === undefined) return undefined;
     let wanted = this.#type;
     for (const type of this.#types) {
       const other = type === BsonType.binary ? 'bytea' : scalarColumnType([TYPE_NAMES.get(type) ?? '']);
-      if (other !== undefined) wanted = widerType(wanted, other);
+      if (other !== undefined && counts(this.#type, other)) wanted = widerType(wanted, other);
     }
     return wanted === this.#type ? undefined : wanted;
   }

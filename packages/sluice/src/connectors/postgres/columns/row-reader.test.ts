@@ -54,6 +54,7 @@ test('the options say what becomes of values that JSON or the server has no form
     [{ nonFinite: 'null' }, 'jsonb', double(Infinity), null, 0],
     [{ nonFinite: 'null' }, 'double precision', double(Infinity), 'Infinity', 0],
     [{ nonFinite: 'null' }, 'text', nan, null, 0],
+    [{ nonFinite: 'null' }, 'jsonb', nan, null, 0],
     [{ decimals: 'text' }, 'text', decimal128('304c0000000000000000000000000001'), '1E+6', 0],
     [{ decimals: 'number' }, 'text', decimal128('304c0000000000000000000000000001'), '1000000', 0],
   ] as const;
@@ -153,7 +154,9 @@ test('where there is no array there are no rows; another value in its place is t
   assert.deepEqual(inCart(['items', nothing]), none);
   assert.deepEqual(one.misfits(), []);
   assert.deepEqual(inCart(['items', embedded(['sku', string('a')])]), none);
-  assert.deepEqual(one.misfits(), [{ child: 'cart.items', path: '', types: ['object'], count: 1, wants: undefined }]);
+  assert.deepEqual(one.misfits(), [
+    { child: 'cart.items', path: '', types: ['object'], count: 1, wants: undefined, within: undefined },
+  ]);
   const list = array(embedded(['sku', string('a')]));
   assert.deepEqual(inCart(['items', list], ['items', int32(1)]), none, 'the last counts');
   assert.equal(
@@ -176,7 +179,7 @@ test('of several fields of one name in an element the last counts', () => {
   ]);
 });
 
-test('values that do not fit are counted once, with the type of column that would take them', () => {
+test('values that do not fit are counted once, with the types of column that would take them or those of their kind', () => {
   const paths = {
     n: 'bigint',
     d: 'double precision',
@@ -206,13 +209,13 @@ test('values that do not fit are counted once, with the type of column that woul
     ),
   );
   assert.deepEqual(one.misfits(), [
-    { child: undefined, path: 'n', types: ['double', 'string'], count: 2, wants: 'text' },
-    { child: undefined, path: 'd', types: ['long'], count: 1, wants: 'numeric' },
-    { child: undefined, path: 't', types: ['date'], count: 2, wants: undefined },
-    { child: undefined, path: 'u', types: ['binData'], count: 1, wants: 'bytea' },
-    { child: undefined, path: 'b', types: ['object'], count: 1, wants: undefined },
-    { child: undefined, path: 's', types: ['timestamp'], count: 1, wants: 'jsonb' },
-    { child: 'cart.items', path: 'price.amount', types: ['bool'], count: 1, wants: 'text' },
+    { child: undefined, path: 'n', types: ['double', 'string'], count: 2, wants: 'text', within: 'numeric' },
+    { child: undefined, path: 'd', types: ['long'], count: 1, wants: 'numeric', within: 'numeric' },
+    { child: undefined, path: 't', types: ['date'], count: 2, wants: undefined, within: undefined },
+    { child: undefined, path: 'u', types: ['binData'], count: 1, wants: 'bytea', within: 'bytea' },
+    { child: undefined, path: 'b', types: ['object'], count: 1, wants: undefined, within: undefined },
+    { child: undefined, path: 's', types: ['timestamp'], count: 1, wants: 'jsonb', within: undefined },
+    { child: 'cart.items', path: 'price.amount', types: ['bool'], count: 1, wants: 'text', within: undefined },
   ]);
   assert.deepEqual(one.misfits(), []);
 });

@@ -121,8 +121,14 @@ test('listed columns come first, with their names and types, or with those that 
   assert.equal(shown(wantedOf({ columns: { from: 'listed', list } }).columns), shown(wanted.columns.slice(0, 3)));
 });
 
-test('where nothing is learned, listed columns without a type are texts', () => {
-  assert.equal(shown(wantedOf({ columns: { list: [{ path: 'a' }] } }, {}).columns), 'a text');
+test('where nothing is learned, listed columns without a type are made as texts, and are what they are once made', () => {
+  const listed = (misfits: readonly Misfit[] = []) =>
+    wantedOf({ columns: { list: [{ path: 'a' }] } }, { misfits }).columns[0];
+  assert.deepEqual([listed()?.type, listed()?.isGuess], ['text', true]);
+  const met = listed([
+    { child: undefined, path: 'a', types: ['double'], count: 1, wants: 'numeric', within: 'numeric' },
+  ]);
+  assert.deepEqual([met?.type, met?.within, met?.isGuess], ['numeric', 'numeric', undefined]);
 });
 
 test('a validator names columns before there are documents, and its types join those that were seen', () => {
@@ -171,6 +177,17 @@ test('child tables have the fields of the elements as columns', () => {
     wanted.kept.filter(({ path }) => path.startsWith('items')).map(({ path, why }) => `${path} ${why}`),
     ['items[].price excluded', 'items[].tags container', 'items[].unit container'],
   );
+});
+
+test('the kind of the column that values did not fit is told, unless its type was given', () => {
+  const misfits: readonly Misfit[] = [
+    { child: undefined, path: 'total', types: ['string', 'long'], count: 2, wants: 'text', within: 'numeric' },
+  ];
+  const given = { learned: ORDERS, misfits };
+  const total = (settings: unknown) => wantedOf(settings, given).columns.find(({ path }) => path === 'total');
+  assert.deepEqual([total({})?.type, total({})?.within], ['text', 'numeric']);
+  const fixed = total({ columns: { list: [{ path: 'total', type: 'double precision' }] } });
+  assert.deepEqual([fixed?.type, fixed?.within, fixed?.fixed], ['double precision', undefined, true]);
 });
 
 test('values that did not fit widen the column, unless its type was given', () => {

@@ -81,7 +81,7 @@ interface KnownFields {
   readonly learned: KnownTypes;
   readonly declared: KnownTypes;
   /** Types of columns that values would fit which do not fit theirs. */
-  readonly misfits: ReadonlyMap<FieldPath, ColumnType | undefined>;
+  readonly misfits: ReadonlyMap<FieldPath, Pick<Misfit, 'wants' | 'within'>>;
 }
 
 type KnownTypes = ReadonlyMap<FieldPath, readonly string[]>;
@@ -98,7 +98,7 @@ function knownFields({ learned, validator, misfits }: WantedFrom, array: FieldPa
     isLearned: learned !== undefined,
     learned: typesBelow(learned?.fields ?? []),
     declared: typesBelow(validator ?? []),
-    misfits: new Map(own.map(({ path, wants }) => [path, wants])),
+    misfits: new Map(own.map((misfit) => [misfit.path, misfit])),
   };
 }
 
@@ -112,8 +112,9 @@ function wantedColumns(
   if (settings.from === 'none') return [];
   const listed = settings.list.flatMap(({ path, name, type }): WantedColumn[] => {
     const types = typesOf(known, path);
-    const found = type ?? columnType(types) ?? (known.isLearned ? undefined : 'text');
+    const found = type ?? columnType(types);
     if (found !== undefined) return [wantedColumn(known, { path, type: found, name }, true, type !== undefined)];
+    if (!known.isLearned) return [guessedColumn(known, { path, type: 'text', name })];
     kept.push({ path: known.below + path, types, why: 'unseen' });
     return [];
   });
@@ -137,9 +138,17 @@ function wantedColumn(
   listed: boolean,
   fixed: boolean,
 ): WantedColumn {
-  const wants = fixed ? undefined : known.misfits.get(column.path);
+  const { wants, within } = (fixed ? undefined : known.misfits.get(column.path)) ?? {};
   const type = wants === undefined ? column.type : widerType(column.type, wants);
-  return { ...column, type, types: typesOf(known, column.path), listed, fixed };
+  const wanted = { ...column, type, types: typesOf(known, column.path), listed, fixed };
+  return within === undefined ? wanted : { ...wanted, within };
+}
+
+/** A listed column of which nothing is known: what it is now, only values that did not fit can change. */
+function guessedColumn(known: KnownFields, column: Pick<WantedColumn, 'path' | 'type' | 'name'>): WantedColumn {
+  const wants = known.misfits.get(column.path)?.wants;
+  if (wants !== undefined) return wantedColumn(known, { ...column, type: wants }, true, false);
+  return { ...wantedColumn(known, column, true, false), isGuess: true };
 }
 
 function typesOf({ learned, declared }: KnownFields, path: FieldPath): readonly string[] {
