@@ -1,4 +1,4 @@
-import type { ClusterTime } from './cluster-time.ts';
+import { type ClusterTime, compareClusterTime } from './cluster-time.ts';
 import type { Position } from './position.ts';
 
 /** Operations that change one document. `snapshot` is a row read by a snapshot, not a change. */
@@ -30,6 +30,11 @@ export function formatNamespace(namespace: Namespace): string {
 export interface Version {
   readonly clusterTime: ClusterTime;
   readonly ordinal: number;
+}
+
+/** Negative when `a` is older than `b`, zero when nothing tells them apart. */
+export function compareVersions(a: Version, b: Version): number {
+  return compareClusterTime(a.clusterTime, b.clusterTime) || a.ordinal - b.ordinal;
 }
 
 /** One BSON value inside a larger buffer: its type byte and the bytes of its payload (no name, no copy). */

@@ -8,8 +8,9 @@ import type { TableRegistry } from './table-registry.ts';
 import type { TargetTable } from './target-table.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Rows that one transaction looks at. */
-const PAGE_ROWS = 1_000;
+/** Rows that one transaction looks at: as many as take about so long, since documents may be large. */
+const PAGE_ROWS = { first: 100, least: 10, most: 5_000 };
+const PAGE_MS = 20;
 /** How long batches may wait for it: once when a column is new, and with each batch after that until all is done. */
 const FIRST_MS = 300;
 const BATCH_MS = 10;
@@ -22,6 +23,7 @@ interface Fill {
   readonly statements: readonly string[];
   /** The id up to which it is done. */
   after: string;
+  pageRows: number;
   isRunning: boolean;
   budgetMs: number;
   againAt: number;
@@ -49,7 +51,7 @@ export class ColumnFill {
     const statements = fillStatements(table, isBinary);
     if (table.unfilled.length === 0) this.#fills.delete(table.id);
     else if (before === undefined || before.statements.join() !== statements.join()) {
-      const fresh = { after: '', isRunning: false, budgetMs: FIRST_MS, againAt: 0 };
+      const fresh = { after: '', pageRows: PAGE_ROWS.first, isRunning: false, budgetMs: FIRST_MS, againAt: 0 };
       this.#fills.set(table.id, { table, statements, ...fresh });
     }
   }
@@ -69,8 +71,13 @@ export class ColumnFill {
       const end = this.#now() + fill.budgetMs;
       fill.budgetMs = BATCH_MS;
       let isDone = fill.statements.length === 0;
-      do isDone ||= await this.#page(session, fill, signal);
-      while (!isDone && this.#now() < end);
+      while (!isDone) {
+        const from = this.#now();
+        isDone = await this.#page(session, fill, signal);
+        const now = this.#now();
+        fill.pageRows = nextPageRows(fill.pageRows, now - from);
+        if (now >= end) break;
+      }
       if (isDone) await this.#end(session, fill, signal);
     } catch (error) {
       if (!(error instanceof DatabaseError) || session.isLost) throw error;
@@ -84,7 +91,7 @@ export class ColumnFill {
     const { table, statements, after } = fill;
     return await inTransaction(session, signal, async () => {
       await session.query({ text: `set local lock_timeout = ${LOCK_MS}` }, signal);
-      const { rows } = await session.query({ text: pageEnd(table), values: [after, PAGE_ROWS] }, signal);
+      const { rows } = await session.query({ text: pageEnd(table), values: [after, fill.pageRows] }, signal);
       const last: unknown = rows[0]?.['last'];
       if (typeof last !== 'string') return true;
       for (const text of statements) await session.query({ text, values: [after, last] }, signal);
@@ -111,4 +118,8 @@ export class ColumnFill {
     );
     await this.#end(session, fill, signal);
   }
+}
+
+function nextPageRows(rows: number, tookMs: number): number {
+  return Math.max(PAGE_ROWS.least, Math.min(PAGE_ROWS.most, tookMs > PAGE_MS ? Math.floor(rows / 2) : rows * 2));
 }

@@ -47,10 +47,15 @@ export function documentValue(path: FieldPath, type: ColumnType, onlyBinary = fa
     case 'uuid':
       return `case when jsonb_typeof(${value}) = 'string' and ${text} ~ '${UUID}' then (${text})::uuid end`;
     case 'bytea':
-      if (!onlyBinary) return 'null::bytea';
-      return `case when ${text} ~ '${UUID}' then decode(replace(${text}, '-', ''), 'hex')
-        when ${text} ~ '${BASE64}' then decode(${text}, 'base64') end`;
+      return onlyBinary ? bytesOf(text) : 'null::bytea';
+    default:
+      return type satisfies never;
   }
+}
+
+function bytesOf(text: string): string {
+  return `case when ${text} ~ '${UUID}' then decode(replace(${text}, '-', ''), 'hex')
+    when ${text} ~ '${BASE64}' then decode(${text}, 'base64') end`;
 }
 
 /** The value as a text in a statement. */

@@ -37,17 +37,24 @@ test('what a role has set otherwise does not change what is stored', async () =>
   await using role = await roleWith('odd', {
     search_path: `${schema}_own, pg_catalog`,
     lock_timeout: '1',
-    statement_timeout: '1',
+    statement_timeout: '300',
     session_replication_role: 'replica',
     default_transaction_isolation: 'serializable',
     datestyle: `'German'`,
     timezone: `'Asia/Tokyo'`,
     intervalstyle: `'sql_standard'`,
     synchronous_commit: 'off',
-    idle_session_timeout: '1',
+    idle_session_timeout: '2000',
     standard_conforming_strings: 'off',
     bytea_output: `'escape'`,
   });
+  await using session = await Session.open(postgresSinkConfig.parse({ uri: role.uri }), signal);
+  const timeouts = ['lock_timeout', 'statement_timeout', 'idle_session_timeout'];
+  const { rows: set } = await session.query(
+    { text: `select ${timeouts.map((name) => `current_setting('${name}') as ${name}`).join(', ')}` },
+    signal,
+  );
+  assert.deepEqual(set, [{ lock_timeout: '0', statement_timeout: '1min', idle_session_timeout: '0' }]);
   const types = { d: ['date'], l: ['long'], items: ['array'] };
   const fields = Object.entries(types).map(([path, names]) => ({ path, types: names }));
   fixture.learned.set('odd', { revision: 1, fields, maps: [] });
@@ -60,7 +67,7 @@ test('what a role has set otherwise does not change what is stored', async () =>
     [1, 2].map((id) => event({ coll: 'odd', id, sequence: id, document })),
   );
   await writeEvents(sink, [event({ coll: 'odd', id: 1, sequence: 3, op: 'delete' })]);
-  const text = `select o._id, d, pg_typeof(document)::text as type, count(*)::int as items
+  const text = `select o._id, d, pg_typeof(o.document)::text as type, count(*)::int as items
     from ${schema}.odd o join ${schema}.odd_items i on i._parent = o._id group by 1, 2, 3`;
   assert.deepEqual(await fixture.rows(text), [{ _id: '~2', d: when, type: 'jsonb', items: 2 }]);
   const children = await fixture.rows(`select distinct _parent from ${schema}.odd_items`);

@@ -1,4 +1,5 @@
-import type { Session } from './client.ts';
+import { textArray } from './binary-array.ts';
+import type { Row, Session, Statement } from './client.ts';
 import { quoteName } from './names.ts';
 
 /** One process at a time makes or changes tables; the number says "sluice". */
@@ -30,26 +31,33 @@ export class StateTables {
 
   /** Makes what is missing. Throws classified errors of the phase `tables`. */
   async prepare(session: Session, signal: AbortSignal): Promise<void> {
-    const run = (text: string, values?: readonly string[]) =>
-      session.run('tables', `prepare the schema ${this.schema}`, { text, ...(values && { values }) }, signal);
-    const names = [this.tables, this.deleted, this.checkpoints];
-    const { rows } = await run(
-      `select (select count(to_regclass(name))::int from unnest($1::text[]) as wanted (name)) as found,
-        exists (select from pg_catalog.pg_attribute
-          where attrelid = to_regclass($2) and attname = 'source' and not attisdropped) as has_source`,
-      [`{${names.map((name) => `"${name.replaceAll('"', '\\"')}"`).join(',')}}`, this.tables],
-    );
-    if (rows[0]?.['found'] === names.length && rows[0]['has_source'] === true) return;
-    await run('begin read write');
+    const doing = `prepare the schema ${this.schema}`;
+    const run = (statement: Statement) => session.run('tables', doing, statement, signal);
+    if (await this.#isReady(run)) return;
+    await run({ text: 'begin read write' });
     try {
-      await run(TABLES_LOCK);
-      await makeSchema(session, this.schema, signal);
-      for (const statement of this.#statements()) await run(statement);
-      await run('commit');
+      await run({ text: TABLES_LOCK });
+      // Others may have made it meanwhile, and hold locks on it while they wait for this one.
+      if (!(await this.#isReady(run))) {
+        await makeSchema(session, this.schema, signal);
+        for (const text of this.#statements()) await run({ text });
+      }
+      await run({ text: 'commit' });
     } catch (error) {
       await session.query({ text: 'rollback' }, signal).catch(() => session.abandon());
       throw error;
     }
+  }
+
+  async #isReady(run: (statement: Statement) => Promise<{ readonly rows: readonly Row[] }>): Promise<boolean> {
+    const names = [this.tables, this.deleted, this.checkpoints];
+    const { rows } = await run({
+      text: `select (select count(to_regclass(name))::int from unnest($1::text[]) as wanted (name)) as found,
+        exists (select from pg_catalog.pg_attribute
+          where attrelid = to_regclass($2) and attname = 'source' and not attisdropped) as has_source`,
+      values: [textArray(names), this.tables],
+    });
+    return rows[0]?.['found'] === names.length && rows[0]['has_source'] === true;
   }
 
   #statements(): readonly string[] {

@@ -2,14 +2,22 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { BSON } from 'mongodb';
 import { Client } from 'pg';
+import { silentLogger } from '../../core/logger.ts';
 import { testPostgres } from '../../testing/servers/postgres.ts';
 import { waitFor } from '../../testing/wait-for.ts';
+import { Session } from './client.ts';
+import { postgresSinkConfig } from './config.ts';
+import { TargetNames } from './names.ts';
 import { event, PostgresFixture, writeEvents } from './sink-fixture.ts';
+import { StateTables, TABLES_LOCK } from './state-tables.ts';
+import { TableGates } from './table-gates.ts';
+import { Tables } from './tables.ts';
 
 /*
  * What becomes of tables that others use and change: views, locks, columns and tables of their own.
  */
 
+const signal = new AbortController().signal;
 let fixture: PostgresFixture;
 before(async () => {
   fixture = await PostgresFixture.open(await testPostgres());
@@ -124,8 +132,16 @@ test('new columns and child tables have the values of the documents that were th
   const at = new Date('2026-01-02T03:04:05.678Z');
   const id = new BSON.UUID('00112233-4455-6677-8899-aabbccddeeff');
   const whole = {
-    ...{ i: 7, f: 1.5, n: BSON.Decimal128.fromString('12345678901234567890.5'), yes: true, s: "it's", at, id },
-    ...{ o: { x: Number.NaN }, stamp: new BSON.Timestamp({ t: 5, i: 1 }), bytes: new BSON.Binary(Buffer.from('abc')) },
+    i: 7,
+    f: 1.5,
+    n: BSON.Decimal128.fromString('12345678901234567890.5'),
+    yes: true,
+    s: "it's",
+    at,
+    id,
+    o: { x: Number.NaN },
+    stamp: new BSON.Timestamp({ t: 5, i: 1 }),
+    bytes: new BSON.Binary(Buffer.from('abc')),
     items: [{ q: 1 }, 'text', { q: 3 }],
   };
   const strange = {
@@ -286,46 +302,112 @@ test('a table in whose place there is something else is told', async () => {
   });
 });
 
-test('a long change of one table is not in the way of another', async () => {
+test('a column is added without waiting for those who make or change other tables', async () => {
+  const coll = 'beside';
   await using sink = await fixture.sink();
-  await writeEvents(sink, [event({ coll: 'locked', id: 1, sequence: 1 })]);
+  learn(coll, 1, { a: ['int'] });
+  await writeEvents(sink, [event({ coll, id: 1, sequence: 1, document: { a: 1 } })]);
   const other = new Client({ connectionString: fixture.uri });
   await other.connect();
   try {
-    const own = `${fixture.schema}.locked`;
-    await other.query(`begin; select pg_advisory_xact_lock(x'736c7563'::int, hashtext('${own}'))`);
-    learn('beside', 1, { a: ['int'] });
-    await writeEvents(sink, [event({ coll: 'beside', id: 1, sequence: 1, document: { a: 1 } })]);
-    assert.deepEqual(await rowsOf('beside', 'a'), [{ a: '1' }]);
+    await other.query(`begin; ${TABLES_LOCK}`);
+    learn(coll, 2, { a: ['int'], b: ['int'] });
+    await writeEvents(sink, [event({ coll, id: 1, sequence: 2, document: { a: 1, b: 2 } })]);
+    assert.deepEqual(await rowsOf(coll, 'a, b'), [{ a: '1', b: '2' }]);
   } finally {
     await other.end();
   }
 });
 
-test('widening to jsonb leaves fields that are null NULL, and brings NaN into numbers', async () => {
-  const coll = 'nulls';
-  await using sink = await fixture.sink({ drift: { typeChange: 'text' }, columns: { list: [{ path: 'v' }] } });
-  learn(coll, 1, { v: ['int'], w: ['int'] });
-  await writeEvents(sink, [
-    event({ coll, id: 1, sequence: 1, document: { v: null, w: 1 } }),
-    event({ coll, id: 2, sequence: 1, document: { v: 2, w: null } }),
-  ]);
-  learn(coll, 2, { v: ['int'], w: ['int', 'double', 'long'] });
-  await writeEvents(sink, [event({ coll, id: 3, sequence: 2, document: { v: 3, w: Number.NaN } })]);
-  await fixture.client.query(`update ${fixture.schema}.nulls set w = null where _id = '~3'`);
-  {
-    await using listed = await fixture.sink({
-      columns: {
-        list: [
-          { path: 'v', type: 'jsonb' },
-          { path: 'w', type: 'numeric' },
-        ],
-      },
-    });
-    await writeEvents(listed, [event({ coll, id: 4, sequence: 3, document: { v: null, w: 2.5 } })]);
-  }
-  assert.deepEqual(
-    await rowsOf(coll, '_id, v is null as empty, pg_typeof(v)::text as type'),
-    [true, false, false, true].map((empty, n) => ({ _id: `~${n + 1}`, empty, type: 'jsonb' })),
+test('a change that was refused is tried again, and then brings in what did not fit before', async () => {
+  const coll = 'again';
+  const at = { now: 0 };
+  const config = postgresSinkConfig.parse({ uri: fixture.uri, schema: fixture.schema, drift: { typeChange: 'text' } });
+  const state = new StateTables(fixture.stateSchema);
+  const parts = {
+    state,
+    names: new TargetNames(config),
+    columns: config,
+    gates: new TableGates(),
+    logger: silentLogger,
+  };
+  const tables = new Tables({ ...parts, now: () => at.now });
+  await using session = await Session.open(config, signal);
+  await state.prepare(session, signal);
+  const namespace = { db: 'shop', coll };
+  const learned = [{ path: 'price', types: ['int'] }];
+  const misfits = [{ child: undefined, path: 'price', types: ['string'], count: 1, wants: 'text' as const }];
+  const made = await tables.layOut(session, namespace, { learned }, signal);
+  await run(
+    `insert into $S.${coll} values ('x', '{"price": "cheap"}', 1, 1); create view $S.again_v as select price from $S.${coll}`,
   );
+  const refused = await tables.layOut(session, namespace, { learned, misfits }, signal);
+  assert.equal(refused.revision, made.revision);
+  assert.equal(tables.isDue(made.id), false);
+  await run('drop view $S.again_v');
+  // Too early.
+  assert.equal((await tables.layOut(session, namespace, { learned, misfits }, signal)).revision, made.revision);
+  at.now += 60_000;
+  assert.equal(tables.isDue(made.id), true);
+  await tables.layOut(session, namespace, { learned }, signal);
+  assert.deepEqual(await rowsOf(coll, 'price'), [{ price: 'cheap' }]);
+  assert.equal(tables.isDue(made.id), false);
+});
+
+test('widening to jsonb leaves fields that are null NULL, and to numeric brings in NaN', async () => {
+  const coll = 'nulls';
+  learn(coll, 1, { v: ['int'], w: ['int'] });
+  const documents = [
+    { v: null, w: 1 },
+    { v: 2, w: Number.NaN },
+    { v: 'text', w: 'NaN?' },
+  ];
+  const write = async (settings: Record<string, unknown>, first: number) => {
+    await using sink = await fixture.sink(settings);
+    const events = documents.map((document, n) => event({ coll, id: first + n, sequence: first, document }));
+    await writeEvents(sink, events);
+  };
+  await write({ drift: { typeChange: 'keep' } }, 1);
+  const list = [
+    { path: 'v', type: 'jsonb' },
+    { path: 'w', type: 'numeric' },
+  ];
+  await write({ columns: { list } }, 4);
+  const expected = [
+    { v: null, w: '1' },
+    { v: '2', w: 'NaN' },
+    { v: '"text"', w: null },
+  ];
+  const rows = await rowsOf(coll, '_id, v::text, w');
+  assert.deepEqual(
+    rows,
+    [...expected, ...expected].map((row, n) => ({ _id: `~${n + 1}`, ...row })),
+  );
+});
+
+test('what another process has not filled is filled, but for a column that a constraint keeps from it', async () => {
+  const coll = 'half';
+  learn(coll, 1, { a: ['int'], b: ['int'] });
+  const write = async (id: number) => {
+    await using sink = await fixture.sink();
+    await writeEvents(sink, [event({ coll, id, sequence: id, document: { a: 1, b: 2 } })]);
+  };
+  const leave = (column: string) =>
+    run(`update $S.half set ${column} = null; update ${fixture.stateSchema}.tables
+      set layout = layout || '{"unfilled": [{"column": "${column}"}]}' where wanted_table = 'half'`);
+  await write(1);
+  await leave('a');
+  await write(2);
+  assert.deepEqual(await rowsOf(coll, '_id, a, b'), [
+    { _id: '~1', a: '1', b: '2' },
+    { _id: '~2', a: '1', b: '2' },
+  ]);
+  await leave('b');
+  await run(`alter table $S.half add check (_id <> '~1' or b is null)`);
+  await write(3);
+  assert.deepEqual(await rowsOf(coll, '_id, b'), [
+    { _id: '~1', b: null },
+    { _id: '~2', b: null },
+    { _id: '~3', b: '2' },
+  ]);
 });

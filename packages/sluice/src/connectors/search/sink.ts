@@ -1,5 +1,6 @@
 import { isDataOperation } from '../../core/change-event.ts';
 import type { SinkContext } from '../../core/connector.ts';
+import { dataRuns } from '../../core/data-runs.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Sink, SinkLimits, WriteContext, WriteResult } from '../../core/sink.ts';
 import { BulkPipelines } from './bulk-pipelines.ts';
@@ -97,7 +98,7 @@ class SearchSink implements Sink {
   async #write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
     let delivered = 0;
     let filtered = 0;
-    for (const part of parts(batch)) {
+    for (const part of dataRuns(batch)) {
       const [first] = part;
       if (first !== undefined && !isDataOperation(first.event.op)) {
         const outcome = await this.#parts.others.apply(first, context);
@@ -115,17 +116,4 @@ class SearchSink implements Sink {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.resources.disposeAsync();
   }
-}
-
-/** Cuts a batch before and behind each event that is about no single document. */
-function* parts(batch: readonly Envelope[]): Generator<readonly Envelope[]> {
-  let start = 0;
-  for (const [index, { event }] of batch.entries()) {
-    if (isDataOperation(event.op)) continue;
-    if (index > start) yield batch.slice(start, index);
-    yield batch.slice(index, index + 1);
-    start = index + 1;
-  }
-  if (start === 0) yield batch;
-  else if (start < batch.length) yield batch.slice(start);
 }

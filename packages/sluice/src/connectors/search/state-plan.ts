@@ -1,7 +1,6 @@
 import { idTextOf } from '../../bson/id-text.ts';
 import { incompleteEvent } from '../../bson/malformed.ts';
-import type { Version } from '../../core/change-event.ts';
-import { compareClusterTime } from '../../core/cluster-time.ts';
+import { compareVersions } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { Rejection } from '../../core/sink.ts';
@@ -71,11 +70,6 @@ export function supersededBy(state: DocumentState): readonly DocumentState[] {
   const states: DocumentState[] = [];
   for (let older = state.previous; older !== undefined; older = older.previous) states.push(older);
   return states.toReversed();
-}
-
-/** Negative when `a` is older than `b`, zero when nothing tells them apart. */
-export function compareVersions(a: Version, b: Version): number {
-  return compareClusterTime(a.clusterTime, b.clusterTime) || a.ordinal - b.ordinal;
 }
 
 function add(indexes: Map<string, Map<string, DocumentState>>, state: DocumentState): void {

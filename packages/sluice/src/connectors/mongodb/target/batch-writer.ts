@@ -1,5 +1,6 @@
 import { isDataOperation } from '../../../core/change-event.ts';
 import type { Checkpoint } from '../../../core/checkpoint.ts';
+import { dataRuns } from '../../../core/data-runs.ts';
 import type { Envelope } from '../../../core/envelope.ts';
 import type { WriteContext, WriteResult } from '../../../core/sink.ts';
 import { collapse } from './collapse.ts';
@@ -42,7 +43,7 @@ export class BatchWriter {
   async #write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
     let filtered = 0;
     let rejected = 0;
-    for (const part of parts(batch)) {
+    for (const part of dataRuns(batch)) {
       const checkpoint = checkpointBehind(part, batch, context.checkpoint);
       const [first] = part;
       if (first !== undefined && !isDataOperation(first.event.op)) {
@@ -67,19 +68,6 @@ export class BatchWriter {
     await delivery.checkpoints?.save(checkpoint, signal);
     return outcome;
   }
-}
-
-/** Cuts a batch before and behind each event that is about no single document. */
-function* parts(batch: readonly Envelope[]): Generator<readonly Envelope[]> {
-  let start = 0;
-  for (const [index, { event }] of batch.entries()) {
-    if (isDataOperation(event.op)) continue;
-    if (index > start) yield batch.slice(start, index);
-    yield batch.slice(index, index + 1);
-    start = index + 1;
-  }
-  if (start === 0) yield batch;
-  else if (start < batch.length) yield batch.slice(start);
 }
 
 function checkpointBehind(part: readonly Envelope[], batch: readonly Envelope[], checkpoint: Checkpoint): Checkpoint {

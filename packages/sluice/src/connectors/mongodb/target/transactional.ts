@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb';
+import { compareVersions } from '../../../core/change-event.ts';
 import { type Checkpoint, type CheckpointStore, encodeCheckpoint } from '../../../core/checkpoint.ts';
 import type { ClusterTime } from '../../../core/cluster-time.ts';
 import type { Envelope } from '../../../core/envelope.ts';
@@ -15,7 +16,7 @@ import type { TargetCollection } from './name-template.ts';
 import type { Outcomes } from './outcome.ts';
 import type { TargetWriter, WriteScope } from './target-writer.ts';
 import { inTransaction, type TransactionPlace } from './transaction.ts';
-import { compareVersions, type Versions } from './versions.ts';
+import type { Versions } from './versions.ts';
 
 /** What writing in transactions needs. */
 export interface TransactionalParts {

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { type Document, MaxKey, type MongoClient, Timestamp } from 'mongodb';
 import { asBuffer, BsonType, findField } from '../../../bson/elements.ts';
 import { parseCursorReply } from '../../../bson/reply.ts';
-import type { BsonValue, Version } from '../../../core/change-event.ts';
-import { type ClusterTime, compareClusterTime } from '../../../core/cluster-time.ts';
+import { type BsonValue, compareVersions, type Version } from '../../../core/change-event.ts';
+import type { ClusterTime } from '../../../core/cluster-time.ts';
 import { classify } from '../classify.ts';
 import { runCommand } from '../client.ts';
 import type { KeyPlan } from './collapse.ts';
@@ -137,11 +137,6 @@ export interface Newer {
 function newerPart(plan: KeyPlan, stored: Version): readonly KeyPlan[] {
   const steps = plan.steps.filter(({ envelope }) => compareVersions(envelope.event.version, stored) > 0);
   return steps.length === 0 ? [] : [{ ...plan, steps }];
-}
-
-/** Negative when `a` is older than `b`. */
-export function compareVersions(a: Version, b: Version): number {
-  return compareClusterTime(a.clusterTime, b.clusterTime) || a.ordinal - b.ordinal;
 }
 
 function keyOf({ key: { text } }: KeyPlan): string {
