@@ -83,13 +83,17 @@ function forSink(
   };
 }
 
-/** The delete of a document that the server looked up in vain follows, so there it is no loss to leave its update out. */
+/**
+ * The delete of a document that the server looked up in vain follows, so there it is no loss to leave its update out. And
+ * only there a rename stands between the changes before and behind it.
+ */
 function forSource(sink: PipelineConfig['sink'], source: ChosenConnector, registry: Registry): PipelineConfig['sink'] {
   if (registry.sinks[sink.name]?.wholeDocuments !== true) return sink;
   const { fullDocument } = source.config as Partial<MongodbSourceConfig>;
   const looksUp = source.name === 'mongodb' && (fullDocument === undefined || fullDocument === 'updateLookup');
   const missingDocument = sink.config['missingDocument'] ?? (looksUp ? 'skip' : 'reject');
-  return { ...sink, config: { ...sink.config, missingDocument } };
+  const onRename = sink.config['onRename'] ?? (source.name === 'mongodb' ? 'apply' : 'ignore');
+  return { ...sink, config: { ...sink.config, missingDocument, onRename } };
 }
 
 /** Checkpoints in MongoDB need no other permission for a lease beside them, so there it is on by default. */

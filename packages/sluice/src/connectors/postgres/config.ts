@@ -113,8 +113,10 @@ export const postgresSinkConfig = z
       .describe('When a collection is dropped: its table is emptied, or keeps its rows.'),
     onRename: z
       .enum(['apply', 'ignore'])
-      .default('apply')
-      .describe('When a collection is renamed: its rows move to the table of the new name, or stay.'),
+      .optional()
+      .describe(
+        'When a collection is renamed: its rows move to the table of the new name, or stay. Default: `apply` when the source is a MongoDB, else `ignore`, because several partitions of a broker have no order among each other.',
+      ),
     keepDeleted: duration('7d', { min: '1m' }).describe(
       'How long it is remembered that a document was deleted; longer than any replay reaches back.',
     ),

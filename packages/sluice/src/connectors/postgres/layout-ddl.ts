@@ -36,6 +36,15 @@ export function layoutStatements(table: LaidOut, { columns, children }: TableLay
   ];
 }
 
+/** Binds a child table that has outlived its table to the one that is made anew: what it has is of no document there. */
+export function rebindChild({ schema, name }: LaidOut, child: string): readonly string[] {
+  const path = quotePath(schema, child);
+  return [
+    `delete from ${path}`,
+    `alter table ${path} add foreign key (_parent) references ${quotePath(schema, name)} (_id) on delete cascade`,
+  ];
+}
+
 /** Rows of a child table go with their parent. */
 function childStatements({ schema, name }: LaidOut, child: ChildTable): readonly string[] {
   const path = quotePath(schema, child.name);

@@ -15,10 +15,11 @@ export interface ChildStatements {
 export interface TableStatements {
   /** `$1` ids, `$2` documents, `$3` times, `$4` ordinals, then one array of texts per column. Returns ids with children. */
   readonly upsert: string;
-  /** `$1` ids: locks the rows that are there, and returns their `_id`. */
-  readonly hold: string;
-  /** `$1` ids, `$2` times, `$3` ordinals: puts empty rows where there are none, and locks what has come meanwhile. */
-  readonly occupy: string;
+  /**
+   * As `upsert`, with a last array that says which documents are deleted: their rows are locked as they are, and where there
+   * is none an empty one is put.
+   */
+  readonly upsertAndHold: string;
   /** `$1` ids, `$2` times, `$3` ordinals: deletes what is not newer, and notes that these were deleted. */
   readonly remove: string;
   /** `$1` id, `$2` time, `$3` ordinal: a row when that is no news for the table. */
@@ -41,11 +42,8 @@ export interface TableStatements {
 export function tableStatements(table: TargetTable, state: StateTables): TableStatements {
   const { path, id, layout } = table;
   return {
-    upsert: upsertStatement(table),
-    hold: `select _id from ${path} where _id = any ($1::text[]) order by _id for update`,
-    occupy: `insert into ${path} as t (_id, document, _ts, _ord)
-      select id, 'null', ts, ord from unnest($1::text[], $2::bigint[], $3::bigint[]) as gone (id, ts, ord)
-      on conflict (_id) do update set _ts = t._ts where false`,
+    upsert: upsertStatement(table, false),
+    upsertAndHold: upsertStatement(table, true),
     remove: `with removed as (
         delete from ${path} where ctid = any (array(
           select found.ctid from unnest($1::text[], $2::bigint[], $3::bigint[]) as gone (id, ts, ord)
@@ -73,14 +71,33 @@ export function tableStatements(table: TargetTable, state: StateTables): TableSt
   };
 }
 
-function upsertStatement({ path, layout: { columns, children } }: TargetTable): string {
+/** Older than every version: a row that is there is never changed by it, only locked. */
+const OLDEST = `'-9223372036854775808'::bigint`;
+
+function upsertStatement({ path, layout: { columns, children } }: TargetTable, holds: boolean): string {
   const names = columns.map(({ name }) => quoteName(name));
   const all = ['_id', 'document', '_ts', '_ord', ...names];
   const arrays = ['$1::text[]', '$2::jsonb[]', '$3::bigint[]', '$4::bigint[]', ...textArrays(columns, 5)];
+  const given = ['id', 'document', 'ts', 'ord', ...aliases(columns)];
   const changes = all.slice(1).map((name) => `${name} = excluded.${name}`);
+  let values = ['id', 'document', 'ts', 'ord', ...casts(columns)];
+  let held = '';
+  if (holds) {
+    arrays.push(`$${5 + columns.length}::boolean[]`);
+    given.push('gone');
+    // Constraints and triggers look at a row before it is found to be there: then it is to be as it is.
+    values = [
+      'u.id',
+      `case when gone then coalesce(held.document, 'null') else u.document end`,
+      `case when gone then ${OLDEST} else u.ts end`,
+      'u.ord',
+      ...casts(columns).map((value, at) => `case when gone then held.${names[at]} else u.${value} end`),
+    ];
+    held = `left join lateral (select * from ${path} t where gone and t._id = u.id offset 0) as held on true`;
+  }
   return `insert into ${path} as t (${all.join(', ')})
-    select ${['id', 'document', 'ts', 'ord', ...casts(columns)].join(', ')}
-    from unnest(${arrays.join(', ')}) as u (${['id', 'document', 'ts', 'ord', ...aliases(columns)].join(', ')})
+    select ${values.join(', ')}
+    from unnest(${arrays.join(', ')}) as u (${given.join(', ')}) ${held}
     on conflict (_id) do update set ${changes.join(', ')}
     where (t._ts, t._ord) < (excluded._ts, excluded._ord)${children.length === 0 ? '' : '\n    returning t._id'}`;
 }

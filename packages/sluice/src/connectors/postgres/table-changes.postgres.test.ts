@@ -243,6 +243,26 @@ test('columns that a user drops, renames or gives another type are made again or
   ]);
 });
 
+test('tables that a user drops are made again: a child table with its rows, and one that is left without its table', async () => {
+  const coll = 'parents';
+  const settings = { childTables: [{ collection: 'shop.parents', path: 'items' }] };
+  const write = async (id: number) => {
+    await using sink = await fixture.sink(settings);
+    await writeEvents(sink, [event({ coll, id, sequence: id, document: { items: [{ q: id }] } })]);
+  };
+  await write(1);
+  await run('drop table $S.parents_items');
+  await write(2);
+  assert.deepEqual(await rowsOf('parents_items', '_parent, document'), [
+    { _parent: '~1', document: { q: 1 } },
+    { _parent: '~2', document: { q: 2 } },
+  ]);
+  await run('drop table $S.parents cascade');
+  await write(3);
+  await run('delete from $S.parents');
+  assert.deepEqual(await rowsOf('parents_items', '_parent'), []);
+});
+
 test('a new field does not take a column that a user has added', async () => {
   const coll = 'with_own';
   await using sink = await fixture.sink();

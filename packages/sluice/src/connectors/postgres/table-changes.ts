@@ -7,7 +7,7 @@ import type { Session } from './client.ts';
 import type { ColumnsConfig } from './columns/columns-config.ts';
 import type { LayoutPlan, LayoutStep, TableLayout } from './columns/layout.ts';
 import type { Misfit } from './columns/misfits.ts';
-import { createTable, layoutStatements } from './layout-ddl.ts';
+import { createTable, layoutStatements, rebindChild } from './layout-ddl.ts';
 import { planTable } from './layout-planning.ts';
 import { makeSteps, type NotMade, relationOf, shownStep, unfilledBy } from './layout-steps.ts';
 import type { WantedTable } from './names.ts';
@@ -112,7 +112,7 @@ export class TableChanges {
     const isNew = found === undefined;
     const before = found ?? (await this.#register(request, run));
     const { table, isThere } = before;
-    if (!isThere) await this.#make(request, run, table);
+    if (!isThere) await this.#make(request, run, before);
     const plan = await this.#planWithNames(before, request, { isNew, run });
     const due = this.#due(table, plan);
     const news = due.filter(({ kind }) => kind !== 'widen');
@@ -141,9 +141,11 @@ export class TableChanges {
   }
 
   /** Everything that is noted of the table; there is nothing else of its name. */
-  async #make({ session, signal }: LayoutRequest, run: Run, table: TargetTable): Promise<void> {
+  async #make({ session, signal }: LayoutRequest, run: Run, { table, relations }: Registered): Promise<void> {
     await makeSchema(session, table.schema, signal);
-    for (const text of [createTable(table), ...layoutStatements(table, table.layout)]) await run({ text });
+    const left = table.layout.children.filter(({ name }) => relations.has(name));
+    const bound = left.flatMap(({ name }) => rebindChild(table, name));
+    for (const text of [createTable(table), ...bound, ...layoutStatements(table, table.layout)]) await run({ text });
   }
 
   /** Names of child tables are chosen when nobody else chooses any. */
@@ -152,7 +154,7 @@ export class TableChanges {
     const plan = this.#plan(before, complete, { isNew });
     if (!plan.steps.some(({ kind }) => kind === 'add-child-table')) return plan;
     await run({ text: TABLES_LOCK, isUnbounded: true });
-    const taken = await this.#parts.registry.takenNames(run, before.table.schema);
+    const taken = await this.#parts.registry.takenNames(run, before.table);
     return this.#plan(before, complete, { isNew, isTaken: (name) => taken.has(name) });
   }
 

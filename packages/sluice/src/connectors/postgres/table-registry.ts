@@ -69,10 +69,10 @@ export class TableRegistry {
     return registered;
   }
 
-  /** Names that are not free for a new child table. */
-  async takenNames(run: Run, schema: string): Promise<ReadonlySet<string>> {
+  /** Names that are not free for a new child table of the table. One of its own that is gone may come back. */
+  async takenNames(run: Run, { id, schema }: Pick<TargetTable, 'id' | 'schema'>): Promise<ReadonlySet<string>> {
     const [noted, relations, types] = [
-      await this.#notedNames(run, schema),
+      await this.#notedNames(run, schema, id),
       await this.#relations(run, schema),
       await this.#typeNames(run, schema),
     ];
@@ -96,12 +96,12 @@ export class TableRegistry {
     });
   }
 
-  async #notedNames(run: Run, schema: string): Promise<Set<string>> {
+  async #notedNames(run: Run, schema: string, own = 0): Promise<Set<string>> {
     const { tables } = this.#state;
     const { rows } = await run({
       text: `select table_name as name from ${tables} where table_schema = $1
-        union all select child ->> 'name' from ${tables}, jsonb_array_elements(layout -> 'children') as child where table_schema = $1`,
-      values: [schema],
+        union all select child ->> 'name' from ${tables}, jsonb_array_elements(layout -> 'children') as child where table_schema = $1 and id <> $2`,
+      values: [schema, own],
     });
     return new Set([...rows.map(({ name }) => String(name)), ...(schema === this.#state.schema ? OWN_TABLES : [])]);
   }

@@ -13,10 +13,10 @@ import type { TargetTable } from './tables.ts';
  * statement sees what was committed before it began.
  *
  * Two writes of one document wait for each other at its row: an upsert locks the row it finds (also when the guard leaves
- * it as it is), or puts one there, on which another insert of that key waits in the primary key. A delete locks the row
- * that it finds. Where it finds none it puts an empty one there, and removes it with the others; otherwise it would not see
- * a row that another transaction has inserted and not committed. What holds the row until its transaction ends is then
- * alone with this document, so the outcome is that of one after the other:
+ * it as it is), or puts one there, on which another insert of that key waits in the primary key. A delete does the same
+ * first, in the same statement, by an upsert that changes nothing about a row and puts an empty one where there is none;
+ * otherwise it would not see a row that another transaction has inserted and not committed. What holds the row until its
+ * transaction ends is then alone with this document, so the outcome is that of one after the other:
  *
  * - Upsert, then delete: the delete finds the row, and removes it unless it is newer.
  * - Delete, then upsert: the upsert finds no row and inserts one. The guard, a statement of its own and so with a newer
@@ -27,8 +27,8 @@ import type { TargetTable } from './tables.ts';
  * an upsert is seen by the sweep, or sees it. The same holds for the revision: a column is added while nobody writes, and
  * who wrote without knowing the column sees another revision and does it again.
  *
- * Deletes go first: they make room in unique indexes of the user. Rows are locked in the order of their ids, tables in that
- * of their numbers; where two writers wait for each other all the same, the server ends one, which is repeated.
+ * Rows are locked in the order of their ids, tables in that of their numbers, so two writers do not wait for each other;
+ * where they do all the same (constraints and triggers of the user), the server ends one, which is repeated.
  */
 
 /** A document as it is to be written. */
@@ -58,39 +58,26 @@ export class LayoutChanged extends Error {}
 
 /** Writes rows of one table. Throws errors of the client library, and `LayoutChanged`. */
 export async function writeRows(part: TableRows, scope: WriteScope): Promise<void> {
-  const deleted = part.rows.filter(isDelete);
-  if (deleted.length > 0) await removeRows({ ...part, rows: deleted }, scope);
-  const rows = deleted.length === 0 ? part.rows : part.rows.filter((row) => !isDelete(row));
-  if (rows.length > 0) await putRows({ ...part, rows }, scope);
+  const { statements, rows } = part;
+  const deleted = rows.filter(isDelete);
+  const kept = deleted.length === 0 ? rows : rows.filter((row) => !isDelete(row));
+  const newer = await upsert(part, deleted.length > 0, scope);
+  if (deleted.length > 0) await run(scope, statements.remove, versionArrays(deleted));
+  if (kept.length === 0) return;
+  if (statements.children.length > 0) {
+    const ids = new Set(newer.rows.map(({ _id }) => _id));
+    await writeChildren(
+      part,
+      kept.filter(({ change }) => ids.has(change.id)),
+      scope,
+    );
+  }
+  await guard(part, kept, scope);
 }
 
 /** Whether the document is gone. */
 export function isDelete({ change }: TargetRow): boolean {
   return change.document === undefined;
-}
-
-async function putRows(part: TableRows, scope: WriteScope): Promise<void> {
-  const { statements, rows } = part;
-  const newer = await upsert(part, scope);
-  if (statements.children.length > 0) {
-    const ids = new Set(newer.rows.map(({ _id }) => _id));
-    await writeChildren(
-      part,
-      rows.filter(({ change }) => ids.has(change.id)),
-      scope,
-    );
-  }
-  await guard(part, rows, scope);
-}
-
-async function removeRows({ statements, rows }: TableRows, scope: WriteScope): Promise<void> {
-  const { rows: found } = await run(scope, statements.hold, [textArray(rows.map(({ change }) => change.id))]);
-  if (found.length < rows.length) {
-    const held = new Set(found.map(({ _id }) => _id));
-    const missing = rows.filter(({ change }) => !held.has(change.id));
-    await run(scope, statements.occupy, versionArrays(missing));
-  }
-  await run(scope, statements.remove, versionArrays(rows));
 }
 
 /** Deletes rows without putting anything where there are none, for tables that take no empty rows: nobody else may write. */
@@ -110,17 +97,23 @@ export async function isObsolete(
   return rows.length > 0;
 }
 
-const NO_JSON = Buffer.alloc(0);
+const NULL_JSON = Buffer.from('null');
 
-async function upsert({ table, statements, rows }: TableRows, scope: WriteScope): Promise<QueryResult<Row>> {
+async function upsert(
+  { table, statements, rows }: TableRows,
+  holds: boolean,
+  scope: WriteScope,
+): Promise<QueryResult<Row>> {
   const versions = rows.map(({ change }) => change.version);
-  return await run(scope, statements.upsert, [
+  const values = [
     textArray(rows.map(({ change }) => change.id)),
-    jsonbArray(rows.map(({ change }) => change.json ?? NO_JSON)),
+    jsonbArray(rows.map(({ change }) => change.json ?? NULL_JSON)),
     timeArray(versions),
     ordinalArray(versions),
-    ...table.layout.columns.map((_, index) => textArray(rows.map(({ values }) => values[index] ?? null))),
-  ]);
+    ...table.layout.columns.map((_, index) => textArray(rows.map((row) => row.values[index] ?? null))),
+  ];
+  if (!holds) return await run(scope, statements.upsert, values);
+  return await run(scope, statements.upsertAndHold, [...values, `{${rows.map(isDelete).join(',')}}`]);
 }
 
 function versionArrays(rows: readonly TargetRow[]): readonly Value[] {

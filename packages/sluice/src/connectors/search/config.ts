@@ -138,9 +138,9 @@ export const searchSinkConfig = z
       .describe('When a collection is dropped. `empty`: its documents are removed. `keep`: they stay.'),
     onRename: z
       .enum(['apply', 'ignore'])
-      .default('apply')
+      .optional()
       .describe(
-        'When a collection is renamed. `apply`: its documents move to the index of the new name. `ignore`: they stay.',
+        'When a collection is renamed. `apply`: its documents move to the index of the new name. `ignore`: they stay. Default: `apply` when the source is a MongoDB, else `ignore`, because several partitions of a broker have no order among each other.',
       ),
     batchRecords: wholeNumber(1, 10_000).default(1000).describe('Most events in one write.'),
     batchBytes: byteSize('8MiB', { min: '1KiB', max: '64MiB' }).describe(
