@@ -1,7 +1,12 @@
 import { idTextOf } from '../../bson/id-text.ts';
 import { incompleteEvent } from '../../bson/malformed.ts';
-import { formatNamespace, isDataOperation, type Namespace, type Version } from '../../core/change-event.ts';
-import { compareClusterTime } from '../../core/cluster-time.ts';
+import {
+  compareVersions,
+  formatNamespace,
+  isDataOperation,
+  type Namespace,
+  type Version,
+} from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { Rejection } from '../../core/sink.ts';
@@ -160,11 +165,6 @@ function asRejected(error: unknown): SluiceError {
 /** Events of one namespace that follow each other share the object. */
 function isOf({ namespace, source }: CollectionChanges, { namespace: target, event }: Envelope): boolean {
   return namespace === target && source === event.namespace;
-}
-
-/** Negative when `a` is older than `b`. */
-export function compareVersions(a: Version, b: Version): number {
-  return compareClusterTime(a.clusterTime, b.clusterTime) || a.ordinal - b.ordinal;
 }
 
 function changeOf(envelope: Envelope, missingDocument: CollapseParts['missingDocument']): Change | undefined {

@@ -11,6 +11,7 @@ import { RowReader } from './columns/row-reader.ts';
 import type { TargetNames } from './names.ts';
 import type { StateTables } from './state-tables.ts';
 import { type TableStatements, tableStatements } from './statements.ts';
+import { TableOwners } from './table-owners.ts';
 import type { Tables, TargetTable } from './tables.ts';
 import type { TableRows, TargetRow } from './write-table.ts';
 
@@ -46,11 +47,13 @@ export class Collections {
   readonly #known = new Map<string, Known>();
   readonly #validators = new Map<string, readonly LearnedField[]>();
   readonly #told = new Set<string>();
+  readonly #owners: TableOwners;
   /** Lanes lay out tables one after the other: the server would have them wait too. */
   #layingOut: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CollectionsParts) {
     this.#parts = parts;
+    this.#owners = new TableOwners(parts.state);
   }
 
   /** The rows of the changes. The table is made, and changed to take them, where that is wanted. */
@@ -112,6 +115,7 @@ export class Collections {
       const learned = this.#parts.learned?.of(source);
       const fields = { learned: learned?.fields, validator: this.#validators.get(key), misfits };
       const table = await this.#parts.tables.layOut(session, namespace, fields, signal);
+      await this.#owners.claim(session, table, source, signal);
       const known: Known = {
         table,
         statements: tableStatements(table, this.#parts.state),

@@ -123,7 +123,7 @@ export const postgresSinkConfig = z
     attempts: wholeNumber(1, 20)
       .default(3)
       .describe(
-        'How often a row is tried that collides with another one in a unique index of yours, before it is dead-lettered.',
+        'How often a row is tried that collides with another one in a unique index or exclusion constraint of yours, or refers to one that is not there, before it is dead-lettered.',
       ),
     statementTimeout: duration('60s', { min: '1s', max: '1h' }).describe(
       'How long one statement may take before the attempt fails and is repeated.',

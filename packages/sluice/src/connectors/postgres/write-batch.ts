@@ -1,4 +1,5 @@
 import { isDataOperation } from '../../core/change-event.ts';
+import { dataRuns } from '../../core/data-runs.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Position } from '../../core/position.ts';
 import type { WriteContext, WriteResult } from '../../core/sink.ts';
@@ -46,7 +47,7 @@ export class BatchWriter {
   /** What can be done for a batch before it is its turn. */
   prepare(batch: readonly Envelope[]): PreparedBatch {
     const { names, json, config } = this.#parts;
-    const parts = [...partsOf(batch)].map((events): PreparedPart => {
+    const parts = [...dataRuns(batch)].map((events): PreparedPart => {
       const last = events.at(-1);
       const position = last === undefined || last === batch.at(-1) ? undefined : last.event.position;
       const [first] = events;
@@ -89,17 +90,4 @@ export class BatchWriter {
     await this.#parts.checkpoints?.save(context.checkpoint, context.signal);
     return outcome;
   }
-}
-
-/** Cuts a batch before and behind each event that is about no single document. */
-function* partsOf(batch: readonly Envelope[]): Generator<readonly Envelope[]> {
-  let start = 0;
-  for (const [index, { event }] of batch.entries()) {
-    if (isDataOperation(event.op)) continue;
-    if (index > start) yield batch.slice(start, index);
-    yield batch.slice(index, index + 1);
-    start = index + 1;
-  }
-  if (start === 0) yield batch;
-  else if (start < batch.length) yield batch.slice(start);
 }

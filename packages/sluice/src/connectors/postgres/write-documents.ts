@@ -11,6 +11,7 @@ import type { PostgresSinkConfig } from './config.ts';
 import type { DeleteLog } from './delete-log.ts';
 import type { DocumentJson } from './document-json.ts';
 import { CHANGED } from './error-rules.ts';
+import { isLayoutError } from './layout-errors.ts';
 import type { TargetNames } from './names.ts';
 import { PutAway } from './put-away.ts';
 import { RefusalStreaks, takesOwnRows } from './refusal-streaks.ts';
@@ -36,6 +37,8 @@ export interface DocumentWriterParts {
 
 /** How often rows are made again because somebody else changes the columns meanwhile. */
 const MOST_LAYOUTS = 10;
+/** Of tables that somebody else has changed; what is wrong after that is not mended by looking again. */
+const MOST_REPAIRS = 3;
 
 /** Writes the documents of a batch, with the checkpoint where that is kept with them. */
 export class DocumentWriter {
@@ -68,7 +71,8 @@ export class DocumentWriter {
         if (await this.#writeAll(session, made, how)) return;
         return await this.#writeCarefully(session, plan, how);
       } catch (error) {
-        if (!(error instanceof LayoutChanged)) {
+        const isChanged = error instanceof LayoutChanged || (isLayoutError(error) && tries < MOST_REPAIRS);
+        if (!isChanged) {
           throw isAbort(error, how.context.signal) ? error : failureOf(error, 'write', this.#doing(plan));
         }
         if (tries >= MOST_LAYOUTS) throw changedTooOften(this.#doing(plan));
