@@ -44,7 +44,9 @@ const AWAIT_MS = 100;
 const SELECTION_LIMIT_MS = 2000;
 const REOPEN_PAUSE_MS = 200;
 const REOPEN_LIMIT_MS = 60_000;
-const SETTLE_LIMIT_MS = 60_000;
+const SETTLE_LIMIT_MS = 120_000;
+/** An answer is asked for after 100 ms; one that takes this long does not come any more. */
+const ANSWER_LIMIT_MS = 15_000;
 
 /**
  * Starts recording: everything written after it has resolved is recorded. It watches the whole deployment and filters,
@@ -80,6 +82,8 @@ class Recorder {
   #token: unknown;
   #stopped = false;
   #failure: unknown;
+  /** Of an attempt that was repeated. */
+  #lastError: unknown;
 
   constructor(client: MongoClient, options: OracleOptions) {
     this.#client = client;
@@ -115,9 +119,10 @@ class Recorder {
     while (!this.#stopped) {
       try {
         if (this.#stream === undefined) await this.open();
-        else this.#take(await this.#stream.tryNext());
+        else this.#take(await inTime(this.#stream.tryNext()));
         healthyAt = performance.now();
       } catch (error) {
+        this.#lastError = error;
         await this.#close();
         if (performance.now() - healthyAt > REOPEN_LIMIT_MS) {
           this.#failure = error;
@@ -136,7 +141,10 @@ class Recorder {
     const end = performance.now() + timeoutMs;
     while (tokenData(this.#token) < goal) {
       if (this.#failure !== undefined) throw new Error('the oracle has stopped', { cause: this.#failure });
-      if (performance.now() > end) throw new Error(`the oracle did not settle within ${timeoutMs} ms`);
+      if (performance.now() > end) {
+        const where = `${tokenData(this.#token).slice(0, goal.length)} of ${goal}, ${this.events.length} events`;
+        throw new Error(`the oracle did not settle within ${timeoutMs} ms: ${where}`, { cause: this.#lastError });
+      }
       await sleep(AWAIT_MS / 4);
     }
     return this.events;
@@ -148,8 +156,20 @@ class Recorder {
   }
 
   async #close(): Promise<void> {
-    await this.#stream?.close().catch(() => undefined);
+    const stream = this.#stream;
     this.#stream = undefined;
+    await inTime(stream?.close()).catch(() => undefined);
+  }
+}
+
+/** Rejects when the answer does not come; what comes later is left out, since the stream is opened again behind the last. */
+async function inTime<T>(answer: T | Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)), ANSWER_LIMIT_MS);
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

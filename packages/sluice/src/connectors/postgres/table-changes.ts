@@ -113,6 +113,7 @@ export class TableChanges {
     const before = found ?? (await this.#register(request, run));
     const { table, isThere } = before;
     if (!isThere) await this.#make(request, run, before);
+    if (!isThere && !isNew) this.#parts.reports.madeAgain(table);
     const plan = await this.#planWithNames(before, request, { isNew, run });
     const due = this.#due(table, plan);
     const news = due.filter(({ kind }) => kind !== 'widen');

@@ -27,13 +27,25 @@ export class TableReports {
     }
   }
 
+  /** Somebody has removed the table; nothing of what it held comes back by itself. */
+  madeAgain({ shown }: TableNames): void {
+    this.#logger.warn(
+      { table: shown },
+      'the table was removed and is made again: copy the collection to have its rows',
+    );
+  }
+
   /** Says once per field that it has no column, where nobody asked for that. */
   kept({ shown }: TableNames, { kept }: LayoutPlan): void {
     for (const { path, types, why } of kept) {
       const line = `${shown}\0${path}\0${why}`;
       if (EXPECTED.has(why) || this.#told.has(line)) continue;
       this.#told.add(line);
-      this.#logger.info({ table: shown, field: path, types, why }, 'the field stays in `document` only');
+      const fields = { table: shown, field: path, types, why };
+      if (why === 'type-change')
+        this.#logger.warn(fields, 'values of other types stay in `document`: the column is NULL');
+      else if (why === 'listed-type') this.#logger.warn(fields, 'the column has another type already and keeps it');
+      else this.#logger.info(fields, 'the field stays in `document` only');
     }
   }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { after } from 'node:test';
 import { idTextOf } from '../../bson/id-text.ts';
 import * as b from '../../bson/test-support/bson-bytes.ts';
 import { type DocumentSinkFixture, documentSinkContract } from '../../testing/contracts/document-sink.ts';
-import { testSearch } from '../../testing/servers/search.ts';
+import { type SearchServer, startSearch, testSearch } from '../../testing/servers/search.ts';
 import { sinkContext } from '../../testing/sink-writes.ts';
 import { searchSinkConfig } from './config.ts';
 import { openSearchSink } from './sink.ts';
@@ -11,11 +12,20 @@ const promises = { guarded: true, sweeps: true, empties: true, renames: true, la
 const refused = [['a..b', b.int32(1)]] as const;
 
 for (const mode of ['remove', 'tombstone']) {
-  documentSinkContract(`search ${mode}`, { ...promises, refused }, () => indexes({ deletes: { mode } }));
+  documentSinkContract(`search ${mode}`, { ...promises, refused }, async () =>
+    indexes(await testSearch(), { deletes: { mode } }),
+  );
 }
 
-async function indexes(settings: object): Promise<DocumentSinkFixture> {
-  const url = await testSearch();
+let elasticsearch: Promise<SearchServer> | undefined;
+after(async () => (await elasticsearch)?.[Symbol.asyncDispose]());
+
+documentSinkContract('search, Elasticsearch', { ...promises, refused }, async () => {
+  elasticsearch ??= startSearch({ product: 'elasticsearch' });
+  return indexes((await elasticsearch).url, {});
+});
+
+function indexes(url: string, settings: object): DocumentSinkFixture {
   const prefix = `contract-${randomBytes(4).toString('hex')}`;
   const config = searchSinkConfig.parse({ nodes: [url], index: `${prefix}-{coll}`, ...settings });
   return {
