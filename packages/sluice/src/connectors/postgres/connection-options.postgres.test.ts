@@ -15,7 +15,7 @@ async function shown(uri: string, text: string): Promise<unknown> {
 test('options and names of the URI hold in the session, and nothing that the sink relies on', async () => {
   const uri = new URL(await testPostgres());
   uri.searchParams.set('application_name', 'named');
-  const options = '-c work_mem=7MB -c client_encoding=LATIN1 -c TimeZone=Asia/Kathmandu --statement_timeout=1';
+  const options = '-c work_mem=7MB -c client_encoding=LATIN1 -c TimeZone=Asia/Kathmandu --statement_timeout=9000';
   uri.search += `&options=${encodeURIComponent(options)}&connect_timeout=3&target_session_attrs=any`;
   const settings = ['application_name', 'work_mem', 'client_encoding', 'TimeZone', 'statement_timeout'];
   const text = `select concat_ws(' ', ${settings.map((name) => `current_setting('${name}')`).join()}) as shown`;

@@ -62,7 +62,8 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void
 export async function pauseAll(pids: readonly number[]): Promise<void> {
   signalAll(pids, 'SIGSTOP');
   for (const pid of pids) {
-    await waitFor(async () => ['T', undefined].includes(await processState(pid)), {
+    // One that has ended stays a zombie while the process that would bury it is paused.
+    await waitFor(async () => ['T', 'Z', 'X', undefined].includes(await processState(pid)), {
       timeoutMs: PAUSE_LIMIT_MS,
       intervalMs: 5,
       message: `process ${pid} stands still`,

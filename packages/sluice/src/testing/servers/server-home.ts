@@ -149,14 +149,14 @@ function startProcess(dir: string, command: ServerCommand): ServerProcess {
 /** Each thread stops by itself, so a server may still answer for a moment after the signal. */
 async function untilStopped(pid: number | undefined): Promise<void> {
   if (pid === undefined || !existsSync('/proc/self/task')) return;
-  await waitFor(async () => (await threadStates(pid)).every((state) => state === 'T'), {
+  await waitFor(async () => (await threadStates(pid)).every((state) => 'TZX'.includes(state)), {
     timeoutMs: STOP_LIMIT_MS,
     intervalMs: 5,
     message: `every thread of process ${pid} has stopped`,
   });
 }
 
-/** One letter for each thread, as in proc(5). A thread that has ended meanwhile counts as stopped. */
+/** One letter for each thread, as in proc(5). A thread that has ended meanwhile (`Z`, `X` or nothing) counts as stopped. */
 async function threadStates(pid: number): Promise<string[]> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   return Promise.all(
