@@ -1,6 +1,6 @@
-import { asBuffer, BsonType, findField } from '../../bson/elements.ts';
-import { textOfValue } from '../../bson/make-values.ts';
-import { type ChangeEvent, formatNamespace, type Namespace, type Version } from '../../core/change-event.ts';
+import { renamedTo, sinceOf } from '../../bson/collection-event.ts';
+import { BsonType, findField } from '../../bson/elements.ts';
+import { formatNamespace, type Namespace, type Version } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { rowRefused } from './classify.ts';
@@ -79,7 +79,7 @@ function inTable(parts: Parts, context: PartContext, work: (work: TableWork) => 
 async function endSnapshot(parts: Parts, work: TableWork, envelope: Envelope): Promise<Outcome> {
   const since = sinceOf(envelope.event);
   if (since === undefined) return 'ignored';
-  return await emptyTable(parts, work, collectionOf(envelope), since);
+  return await emptyTable(parts, work, collectionOf(envelope), { clusterTime: since, ordinal: 0 });
 }
 
 /** Deletes what is older than the version. */
@@ -169,21 +169,4 @@ async function isOwn(
 
 function warnOfHeld({ logger }: Parts, { shown }: TargetTable, { count, error }: HeldRows, message: string): void {
   if (count > 0) logger.warn({ table: shown, rows: count, reason: rowRefused(error, shown).message }, message);
-}
-
-function sinceOf(event: ChangeEvent): Version | undefined {
-  const since = event.field('since');
-  if (since?.type !== BsonType.timestamp) return undefined;
-  const bytes = asBuffer(since.bytes);
-  return { clusterTime: { t: bytes.readUInt32LE(4), i: bytes.readUInt32LE(0) }, ordinal: 0 };
-}
-
-function renamedTo(event: ChangeEvent): Namespace | undefined {
-  const to = event.field('to');
-  if (to?.type !== BsonType.document) return undefined;
-  const [db, coll] = ['db', 'coll'].map((name) => {
-    const value = findField(to.bytes, name);
-    return value?.type === BsonType.string ? textOfValue(value) : undefined;
-  });
-  return db === undefined || coll === undefined ? undefined : { db, coll };
 }

@@ -1,6 +1,6 @@
-import { asBuffer, BsonType, fieldsOf, findField } from '../../bson/elements.ts';
-import { type BsonValue, type ChangeEvent, formatNamespace, type Namespace } from '../../core/change-event.ts';
-import type { ClusterTime } from '../../core/cluster-time.ts';
+import { renamedTo, sinceOf } from '../../bson/collection-event.ts';
+import { findField } from '../../bson/elements.ts';
+import { type ChangeEvent, formatNamespace, type Namespace } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { SluiceError } from '../../core/failure.ts';
 import type { WriteContext } from '../../core/sink.ts';
@@ -63,7 +63,7 @@ export class OtherEvents {
   }
 
   async #snapshotEnd(envelope: Envelope, context: WriteContext): Promise<OtherOutcome> {
-    const since = timeOf(envelope.event.field('since'));
+    const since = sinceOf(envelope.event);
     if (since === undefined) return 'ignored';
     await this.#sweep(envelope, versionNumberOfTime(since), context);
     return 'applied';
@@ -121,7 +121,7 @@ export class OtherEvents {
     const { signal, ensureOwned } = context;
     const { event } = envelope;
     if (config.onRename === 'ignore') return 'ignored';
-    const renamed = namespaceIn(event.field('to'));
+    const renamed = renamedTo(event);
     const to = renamed && asTransformed(envelope, renamed);
     if (renamed === undefined || to === undefined) {
       logger.warn(
@@ -212,22 +212,6 @@ function asTransformed({ event, namespace }: Envelope, to: Namespace): Namespace
   if (namespace.coll !== own.coll) return undefined;
   if (namespace.db === own.db) return to;
   return to.db === own.db ? { db: namespace.db, coll: to.coll } : undefined;
-}
-
-function namespaceIn(value: BsonValue | undefined): Namespace | undefined {
-  if (value?.type !== BsonType.document) return undefined;
-  const names = new Map<string, string>();
-  for (const { name, type, bytes } of fieldsOf(value.bytes)) {
-    if (type === BsonType.string) names.set(name, asBuffer(bytes).toString('utf8', 4, bytes.length - 1));
-  }
-  const [db, coll] = [names.get('db'), names.get('coll')];
-  return db === undefined || coll === undefined ? undefined : { db, coll };
-}
-
-function timeOf(value: BsonValue | undefined): ClusterTime | undefined {
-  if (value?.type !== BsonType.timestamp) return undefined;
-  const bytes = asBuffer(value.bytes);
-  return { t: bytes.readUInt32LE(4), i: bytes.readUInt32LE(0) };
 }
 
 function notMoved(count: number, from: string, { message, hint }: SluiceError): SluiceError {

@@ -27,11 +27,6 @@ export function streamTime(sequence: number) {
   return { t: STREAM_SECOND + Math.floor(sequence / 1_000), i: (sequence % 1_000) + 1 };
 }
 
-/** A document key with this id. */
-export function keyWith(id: b.Value): Buffer {
-  return b.document(['_id', id]);
-}
-
 /** A change event in the form that a server sends. */
 export function documentEvent(init: DocumentEventInit): ChangeEvent {
   const { op, coll, id, n = init.sequence, fields = [], sequence, withoutDocument = false } = init;

@@ -1,6 +1,4 @@
-import { asBuffer, BsonType } from '../../../bson/elements.ts';
-import type { ChangeEvent } from '../../../core/change-event.ts';
-import type { ClusterTime } from '../../../core/cluster-time.ts';
+import { sinceOf } from '../../../bson/collection-event.ts';
 import type { Envelope } from '../../../core/envelope.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ApplyOther } from './batch-writer.ts';
@@ -43,11 +41,4 @@ async function sweep(
     'documents that were deleted at the source while its changes were lost stay in the target: `guard: version` would know them',
   );
   return 'ignored';
-}
-
-function sinceOf(event: ChangeEvent): ClusterTime | undefined {
-  const since = event.field('since');
-  if (since?.type !== BsonType.timestamp) return undefined;
-  const bytes = asBuffer(since.bytes);
-  return { t: bytes.readUInt32LE(4), i: bytes.readUInt32LE(0) };
 }

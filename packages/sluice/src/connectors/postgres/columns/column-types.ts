@@ -80,11 +80,6 @@ export function columnType(types: readonly string[]): ColumnType | undefined {
   return types.some((type) => CONTAINERS.has(type)) ? 'jsonb' : scalarColumnType(types);
 }
 
-/** True when there are values that are neither null nor containers among these types. */
-export function hasScalars(types: readonly string[]): boolean {
-  return scalarColumnType(types) !== undefined;
-}
-
 /** The narrowest type that takes the values of both. */
 export function widerType(a: ColumnType, b: ColumnType): ColumnType {
   if (a === b) return a;
