@@ -10,7 +10,7 @@ import { testNats } from '../src/testing/servers/nats.ts';
 import { preloadKeys, runWorkload } from '../src/testing/workload.ts';
 import { type DocumentTarget, waitUntilEqual, wholeDocuments } from './document-targets.ts';
 import { isReady } from './pipeline-bed.ts';
-import { type RunningPipelines, type WorkerBed, workerBed } from './worker-bed.ts';
+import { type RunningPipelines, stateText, type WorkerBed, workerBed } from './worker-bed.ts';
 
 /** What is compared, and what is broken meanwhile. */
 export interface EqualRun {
@@ -27,7 +27,7 @@ const KEYS = 400;
 /** What is killed, in turn. */
 const VICTIMS = ['direct', 'from-kafka', 'target', 'readers'] as const;
 const ROUNDS = 2;
-const CALM_MS = 60_000;
+const CALM_MS = 240_000;
 
 /**
  * Mixed writes with ids of every type, of which some documents were there before, go directly, through Kafka and through
@@ -61,8 +61,12 @@ export async function equalRun(t: TestContext, run: EqualRun): Promise<void> {
   const { ok } = await writing;
   t.diagnostic(`${ok} writes`);
   assert.ok(ok > 500, `only ${ok} writes`);
-  for (const target of [run.direct, run.throughKafka, run.throughNats]) {
-    await waitUntilEqual(target, source, { collections: COLLECTIONS, timeoutMs: CALM_MS });
+  try {
+    for (const target of [run.direct, run.throughKafka, run.throughNats]) {
+      await waitUntilEqual(target, source, { collections: COLLECTIONS, timeoutMs: CALM_MS });
+    }
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}\n${await pipelines.text()}`, { cause });
   }
 }
 
@@ -116,9 +120,16 @@ class Pipelines implements AsyncDisposable {
 
   /** `kill -9`, and a new process at once. */
   async restart(name: ProcessName): Promise<void> {
-    const exit = await this.#running.get(name)?.process.end('SIGKILL');
-    assert.equal(exit?.signal, 'SIGKILL', `${name} ended by itself`);
+    const running = this.#running.get(name);
+    const exit = await running?.process.end('SIGKILL');
+    assert.equal(exit?.signal, 'SIGKILL', `${name} ended by itself: ${running?.process.stderr.slice(-2_000)}`);
     await this.#start(name);
+  }
+
+  /** The status of every pipeline, and the end of the log of every process. */
+  async text(): Promise<string> {
+    const texts = [...this.#running].map(([name, running]) => stateText(running, Object.keys(this.#definitions[name])));
+    return (await Promise.all(texts)).join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Oracle, type OracleEvent, startOracle } from '../src/testing/oracle.ts';
 import type { Random } from '../src/testing/random.ts';
+import { fetchStatus } from '../src/testing/sluice-process.ts';
 import { waitFor } from '../src/testing/wait-for.ts';
 import { runWorkload } from '../src/testing/workload.ts';
 import { isReady, type PipelineBed } from './pipeline-bed.ts';
@@ -35,7 +36,7 @@ export async function killAtRandom(run: KillRun): Promise<readonly OracleEvent[]
     stop.abort();
     await workload;
   }
-  return deliverRest(run, oracle);
+  return await deliverRest(run, oracle);
 }
 
 /** Half of the kills come while it starts or recovers, half (`working`) at any time of its work. */
@@ -52,11 +53,11 @@ async function deliverRest({ bed }: KillRun, oracle: Oracle): Promise<readonly O
   const expected = await oracle.settle();
   await using last = bed.start();
   const lastId = expected.at(-1)?.id;
-  await waitFor(async () => (await bed.delivered()).some(({ id }) => id === lastId), {
-    timeoutMs: 60_000,
-    intervalMs: 500,
-    message: 'the last event arrives',
-    retryErrors: true,
+  const arrived = async () => (await bed.delivered()).some(({ id }) => id === lastId);
+  const limits = { timeoutMs: 180_000, intervalMs: 500, message: 'the last event arrives', retryErrors: true };
+  await waitFor(arrived, limits).catch(async (cause: unknown) => {
+    const status = JSON.stringify(await fetchStatus(bed.url, bed.name));
+    throw new Error(`the last event does not arrive; ${status}\n${last.stderr.slice(-3_000)}`, { cause });
   });
   const exit = await last.end('SIGTERM');
   assert.equal(exit.code, 0, last.stderr.slice(-2_000));

@@ -94,7 +94,7 @@ async function bedOver(directory: TempDir, mongo: string, pipelineFor: (db: stri
     configure,
     start: (extra: SluiceOptions = {}) =>
       new SluiceProcess(['run', '-c', configPath], { ...extra, env: { BED_MONGO_URI: mongo, ...extra.env } }),
-    waitFor: (process: SluiceProcess, condition: (status: PipelineStatus) => boolean, timeoutMs = 60_000) =>
+    waitFor: (process: SluiceProcess, condition: (status: PipelineStatus) => boolean, timeoutMs = 120_000) =>
       waitForStatus(url, condition, { pipeline: name, process, timeoutMs }),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

@@ -14,7 +14,7 @@ const GOOD = 1_500;
 const ODD_COPIED = 100_000;
 const ODD_CHANGED = 200_000;
 const COLLECTION = 'items';
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 /** What became of odd documents. */
 export interface PoisonOutcome {

@@ -51,7 +51,7 @@ const SETTINGS = {
   inFlightBytes: 8 * 1024 * 1024,
   stallAfterMs: 60_000,
   backoff: { minMs: 50, maxMs: 500 },
-  drainTimeoutMs: 10_000,
+  drainTimeoutMs: 60_000,
 };
 
 /** Prepares the place for checkpoints; nothing runs yet. */
@@ -113,7 +113,7 @@ function run(pipeline: Pipeline): RunningPipeline {
       stop.abort();
       return ended;
     },
-    async waitFor(condition, timeoutMs = 60_000) {
+    async waitFor(condition, timeoutMs = 120_000) {
       const holds = () => condition(pipeline.status());
       const isOver = () => holds() || ['failed', 'stopped'].includes(pipeline.status().state);
       const show = () => JSON.stringify(pipeline.status());

@@ -53,13 +53,19 @@ export async function workerBed(): Promise<WorkerBed> {
         process,
         url,
         status: (pipeline) => fetchStatus(url, pipeline),
-        waitFor: (pipeline, condition, timeoutMs = 60_000) =>
+        waitFor: (pipeline, condition, timeoutMs = 120_000) =>
           waitForStatus(url, condition, { pipeline, process, timeoutMs }),
         [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
       };
     },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
+}
+
+/** For messages: the status of each of these pipelines, and the end of the log of the process. */
+export async function stateText(running: RunningPipelines, pipelines: readonly string[]): Promise<string> {
+  const statuses = pipelines.map(async (name) => `${name}: ${JSON.stringify(await running.status(name))}`);
+  return [...(await Promise.all(statuses)), running.process.stderr.slice(-2_000)].join('\n');
 }
 
 /** Collections of a source database that a target database must come to hold. */

@@ -29,7 +29,7 @@ class RawStream {
 
   async read(count: number): Promise<ChangeEvent[]> {
     const events: ChangeEvent[] = [];
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 120_000;
     while (events.length < count && Date.now() < deadline) {
       const reply = await this.#run({
         getMore: Long.fromBigInt(this.#id),
@@ -106,7 +106,7 @@ test('the events of a real server are read as they are', async () => {
     assert.deepEqual(rename.namespace, { db: db.databaseName, coll: 'items' });
     assert.deepEqual(drop.namespace, { db: db.databaseName, coll: 'renamed' });
     for (const [index, event] of events.entries()) {
-      assert.ok(Math.abs(event.sourceTimeMs - Date.now()) < 60_000);
+      assert.ok(Math.abs(event.sourceTimeMs - Date.now()) < 300_000);
       const next = events[index + 1];
       if (next) assert.ok(comparePositions(event.position, next.position) < 0);
     }

@@ -22,7 +22,7 @@ test('the tokens of a real server give the index in the transaction', async () =
       );
     }
     const ordinals = new Map<string, number>();
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 120_000;
     while (ordinals.size < SIZES.reduce((sum, size) => sum + size) && Date.now() < deadline) {
       const event = await stream.tryNext();
       if (event === null) continue;

@@ -129,10 +129,10 @@ test('no command prints a secret, whatever fails', async () => {
   const calls: readonly (readonly [args: readonly string[], code: number])[] = [
     [['validate', '--print'], 0],
     [['validate', '--print', '--json'], 0],
-    [['doctor', '--timeout', '3s'], 3],
-    [['doctor', '--timeout', '3s', '--json'], 3],
-    [['tail', '--for', '3s', '-v'], 3],
-    [['tail', '--for', '3s', '--json'], 3],
+    [['doctor', '--timeout', '60s'], 3],
+    [['doctor', '--timeout', '60s', '--json'], 3],
+    [['tail', '--for', '60s', '-v'], 3],
+    [['tail', '--for', '60s', '--json'], 3],
     [['dlq', 'list'], 3],
     [['dlq', 'replay', '--all', '--json'], 3],
     [['status'], 3],
@@ -151,7 +151,7 @@ test('run keeps trying while the source is away, logs no secret, and stops clean
   const file = await writeConfig(directory.path, config());
   await using child = new SluiceProcess(['run', '-v', '-c', file, '--json'], { env: { CLI_MONGO: UNREACHABLE } });
   const hasTried = () => child.stderr.includes('backing-off');
-  await waitFor(hasTried, { timeoutMs: 20_000, message: 'the first attempt has failed' });
+  await waitFor(hasTried, { timeoutMs: 60_000, message: 'the first attempt has failed' });
   const { code } = await child.end('SIGTERM');
   assert.equal(code, 0, child.stderr);
   for (const line of child.stderr.trim().split('\n')) assert.ok(JSON.parse(line), line);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +14,7 @@ import { waitFor } from '../testing/wait-for.ts';
 test('run --from kafka-connect writes the topics, keys and values of the connector', async () => {
   await using directory = await tempDir('import');
   const [uri, brokers] = [await testMongo(), await testKafka()];
-  const database = `import_${process.pid}`;
+  const database = `import_${randomUUID().slice(0, 8)}`;
   const topic = `connect.${database}.users`;
   const file = join(directory.path, 'source.json');
   const text = 'org.apache.kafka.connect.storage.StringConverter';
@@ -27,7 +28,7 @@ test('run --from kafka-connect writes the topics, keys and values of the connect
     database,
     collection: 'users',
   };
-  await writeFile(file, JSON.stringify({ name: `users-${process.pid}`, config }));
+  await writeFile(file, JSON.stringify({ name: `users-${database}`, config }));
   await using client = new MongoClient(uri);
   const users = client.db(database).collection<{ _id: number; name: string }>('users');
   await users.insertOne({ _id: 1, name: 'Ada' });
@@ -35,7 +36,7 @@ test('run --from kafka-connect writes the topics, keys and values of the connect
   await using child = new SluiceProcess(args);
   const records = async () =>
     (await readTopic({ brokers }, topic)).map(({ key, value }) => [String(key), String(value)]);
-  const wait = { timeoutMs: 60_000, retryErrors: true, intervalMs: 200 };
+  const wait = { timeoutMs: 120_000, retryErrors: true, intervalMs: 200 };
   await waitFor(async () => (await records()).length >= 1, {
     ...wait,
     message: `the copy is in the topic\n${child.stderr}`,

@@ -60,9 +60,9 @@ async function bench(t: TestContext, onChange: string) {
           intervalMs: 5,
           idleIntervalMs: 20,
           inFlightBytes: 1_000_000,
-          stallAfterMs: 5_000,
+          stallAfterMs: 60_000,
           backoff: { minMs: 1, maxMs: 5 },
-          drainTimeoutMs: 1_000,
+          drainTimeoutMs: 60_000,
         },
         openSource: async () => memorySource(events),
         openSink: async () => memorySink(records, contractFormat),
@@ -78,7 +78,7 @@ async function bench(t: TestContext, onChange: string) {
     const running = pipeline.run({ stop: stop.signal, abort: new AbortController().signal });
     const ended = (events: number) =>
       waitFor(() => pipeline.status().counts.delivered + pipeline.status().counts.deadLettered >= events, {
-        timeoutMs: 5_000,
+        timeoutMs: 60_000,
         message: `${events} events have ended`,
       });
     const end = () => {

@@ -17,7 +17,7 @@ import { schemaControl } from './pipeline-schema.ts';
  * `sluice schema` as a process of its own, against a real endpoint and what is kept in a directory.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const NOBODY = '127.0.0.1:1';
 const signal = new AbortController().signal;
 

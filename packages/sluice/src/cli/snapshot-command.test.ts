@@ -8,6 +8,7 @@ import type { SnapshotCommand, SnapshotStatus } from '../core/snapshot.ts';
 import type { PipelineStatus } from '../core/status.ts';
 import { type HttpEndpoint, startHttp } from '../ops/http.ts';
 import { createMetrics } from '../ops/metrics.ts';
+import { freePorts } from '../testing/servers/free-port.ts';
 import { runSluice, SluiceProcess } from '../testing/sluice-process.ts';
 import { testSnapshot, testStatus } from '../testing/statuses.ts';
 import { waitFor } from '../testing/wait-for.ts';
@@ -17,7 +18,7 @@ import { waitFor } from '../testing/wait-for.ts';
  */
 
 const TOKEN = 'correct-horse-battery';
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 /** A pipeline whose status a test changes as it likes. */
 class FakePipeline {
@@ -82,9 +83,9 @@ async function refuseOnce(port: number): Promise<void> {
 
 const options = { env: { SLUICE_TOKEN: TOKEN, SLUICE_CONFIG: '' } };
 
-async function fakePipeline(t: TestContext): Promise<FakePipeline> {
+async function fakePipeline(t: TestContext, port = 0): Promise<FakePipeline> {
   const fake = new FakePipeline();
-  await fake.listen(t);
+  await fake.listen(t, port);
   return fake;
 }
 
@@ -92,7 +93,7 @@ test('a snapshot is started and followed until it is complete', LIMIT, async (t)
   const fake = await fakePipeline(t);
   const filter = '{"status":"open"}';
   await using child = new SluiceProcess(fake.args('--collections', 'shop.*', '--filter', filter), options);
-  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 20_000, message: 'progress is shown' });
+  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 60_000, message: 'progress is shown' });
   assert.match(child.stderr, /^orders: snapshot on demand copying {2}0 % {2}0 of about 1,000,000 rows/);
   assert.equal(child.stdout, '');
   fake.show({ state: 'completed', rows: 12, endedAtMs: Date.now() });
@@ -104,7 +105,7 @@ test('a snapshot is started and followed until it is complete', LIMIT, async (t)
 test('with --json the end is one object, with --quiet nothing else is said', LIMIT, async (t) => {
   const fake = await fakePipeline(t);
   await using child = new SluiceProcess(fake.args('--json', '-q'), options);
-  await waitFor(() => fake.commands.length > 0, { timeoutMs: 20_000, message: 'it is started' });
+  await waitFor(() => fake.commands.length > 0, { timeoutMs: 60_000, message: 'it is started' });
   fake.show({ state: 'cancelled', endedAtMs: Date.now() });
   assert.equal((await child.exit).code, 4, 'somebody cancelled it');
   const { ok, result } = JSON.parse(child.stdout) as { ok: boolean; result: { snapshot: SnapshotStatus } };
@@ -114,7 +115,7 @@ test('with --json the end is one object, with --quiet nothing else is said', LIM
 test('Ctrl-C ends the following, not the snapshot, and says so', LIMIT, async (t) => {
   const fake = await fakePipeline(t);
   await using child = new SluiceProcess(fake.args(), options);
-  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 20_000, message: 'progress is shown' });
+  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 60_000, message: 'progress is shown' });
   assert.deepEqual(await child.end('SIGINT'), { code: 130, signal: null });
   assert.match(
     child.stderr,
@@ -124,16 +125,17 @@ test('Ctrl-C ends the following, not the snapshot, and says so', LIMIT, async (t
 });
 
 test('a process that is started again is waited for; a pipeline that has failed is not', LIMIT, async (t) => {
-  const fake = await fakePipeline(t);
-  const port = Number(new URL(fake.url).port);
+  // Not one of those that outgoing connections take meanwhile.
+  const [port = 0] = await freePorts(1);
+  const fake = await fakePipeline(t, port);
   await using child = new SluiceProcess(fake.args(), options);
-  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 20_000, message: 'progress is shown' });
+  await waitFor(() => child.stderr.includes('copying'), { timeoutMs: 60_000, message: 'progress is shown' });
   await fake.close();
   await refuseOnce(port);
   fake.show({}, { state: 'backing-off' });
   await fake.listen(t, port);
   const looks = fake.looks;
-  await waitFor(() => fake.looks > looks, { timeoutMs: 20_000, message: 'it looks again' });
+  await waitFor(() => fake.looks > looks, { timeoutMs: 60_000, message: 'it looks again' });
   const error = {
     kind: 'position-lost',
     code: 'mongodb.position-lost',

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { createTopics, deleteTopics } from '../connectors/kafka/source-fixture.ts';
 import { kafkajsClient } from '../testing/kafkajs-client.ts';
 import { testKafka } from '../testing/servers/kafka.ts';
 import { runSluice, SluiceProcess, writeConfig } from '../testing/sluice-process.ts';
 import { tempDir } from '../testing/temp-dir.ts';
 import { waitFor } from '../testing/wait-for.ts';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const topic = `shop.orders-${randomUUID().slice(0, 8)}`;
 const DELETED = JSON.stringify({
   _id: { _data: '82691F0000000000012B0229296E04' },
@@ -20,11 +21,7 @@ let brokers = '';
 
 before(async () => {
   brokers = (await testKafka()).join(',');
-  const client = kafkajsClient({ brokers: brokers.split(',') });
-  const admin = client.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] });
-  await admin.disconnect();
+  await createTopics(brokers.split(','), [topic], { partitions: 2 });
   await produce(
     { key: '{"_id": 1}', value: '{"_id": 1, "status": "new"}', partition: 0 },
     { key: '{"_id": 1}', value: DELETED, partition: 0 },
@@ -34,10 +31,7 @@ before(async () => {
 });
 
 after(async () => {
-  const admin = kafkajsClient({ brokers: brokers.split(',') }).admin();
-  await admin.connect();
-  await admin.deleteTopics({ topics: [topic] });
-  await admin.disconnect();
+  await deleteTopics(brokers.split(','), [topic]);
 });
 
 async function produce(...messages: { key: string; value: string | Buffer; partition: number }[]): Promise<void> {
@@ -94,10 +88,11 @@ test('--limit ends it, --from now shows only what comes, and it follows until Ct
   const timed = await tail('--from', 'now', '--for', '1s', '-q');
   assert.deepEqual([timed.code, timed.stdout], [0, '']);
   await using following = new SluiceProcess(['tail', '--topic', topic, '--brokers', brokers, '--from', 'now']);
-  const wait = { timeoutMs: 20_000, message: 'it says where the topic ends' };
+  const wait = { timeoutMs: 60_000, message: 'it says where the topic ends' };
   await waitFor(() => following.stderr === END.replace('(4 messages)', '(0 messages)'), wait);
   await produce({ key: 'k', value: 'later', partition: 1 });
-  await waitFor(() => following.stderr.endsWith('partition 1 at 3 (1 message)\n'), wait);
+  const isShown = () => following.stdout !== '' && following.stderr.endsWith('partition 1 at 3 (1 message)\n');
+  await waitFor(isShown, wait);
   assert.match(following.stdout, /^1@2 .* message k {2}later\n$/);
   assert.deepEqual(await following.end('SIGINT'), { code: 0, signal: null });
 });

@@ -15,7 +15,7 @@ function recorder(settings: { intervalMs: number; idleIntervalMs: number }, save
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, 'waited too long');
     await delay(1);

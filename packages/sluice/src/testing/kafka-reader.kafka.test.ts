@@ -6,6 +6,7 @@ import kafkajs from 'kafkajs';
 import { readTopic, type TopicRecord } from './kafka-reader.ts';
 import { kafkajsClient } from './kafkajs-client.ts';
 import { testKafka } from './servers/kafka.ts';
+import { waitFor } from './wait-for.ts';
 
 const values = (records: readonly TopicRecord[]) => records.map((record) => record.value?.toString() ?? null);
 
@@ -96,14 +97,20 @@ test('aborted transactions are left out, also when several producers overlap in 
   await put(lastB, 'b3 committed behind an open one');
   await lastB.commit();
 
+  const everything = () => readTopic(target, topic, { isolation: 'read_uncommitted' });
+  // A commit is answered before its marker is in the log.
+  const decided = async () => (await everything()).at(-1)?.transaction !== 'open';
+  await waitFor(decided, { timeoutMs: 60_000, message: 'the marker of the last transaction is there' });
   const committed = await readTopic(target, topic);
   assert.deepEqual(values(committed), ['b2 committed']);
-  const all = await readTopic(target, topic, { isolation: 'read_uncommitted' });
+  const all = await everything();
   assert.deepEqual(
     all.map((record) => record.transaction),
     ['aborted', 'aborted', 'aborted', 'committed', 'aborted', 'open', 'committed'],
   );
   await openA.commit();
+  const allDecided = async () => (await everything()).every(({ transaction }) => transaction !== 'open');
+  await waitFor(allDecided, { timeoutMs: 60_000, message: 'the marker of the transaction before is there' });
   const later = await readTopic(target, topic);
   assert.deepEqual(values(later), ['b2 committed', 'a4 open', 'b3 committed behind an open one']);
 });

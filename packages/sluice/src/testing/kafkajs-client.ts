@@ -17,8 +17,8 @@ export function kafkajsConfig(target: KafkaTarget): KafkaConfig {
     clientId: 'sluice-test',
     brokers: [...target.brokers],
     logLevel: kafkajs.logLevel.NOTHING,
-    connectionTimeout: 5000,
-    retry: { initialRetryTime: 50, maxRetryTime: 1000, retries: 5 },
+    connectionTimeout: 10_000,
+    retry: { initialRetryTime: 50, maxRetryTime: 1000, retries: 8 },
   };
   if (tls !== undefined) config.ssl = { ca: [tls.ca] };
   if (login !== undefined) config.sasl = saslOptions(login);

@@ -8,6 +8,7 @@ import {
   type Timestamp,
 } from 'mongodb';
 import type { ExpectedEvent } from './delivery-checks.ts';
+import { waitFor } from './wait-for.ts';
 
 /** One event as the driver's own change stream reported it. */
 export interface OracleEvent extends ExpectedEvent {
@@ -43,7 +44,8 @@ const AWAIT_MS = 100;
 /** Short, because the driver waits this long for a dead primary to close its cursor there (measured: 30 s by default). */
 const SELECTION_LIMIT_MS = 2000;
 const REOPEN_PAUSE_MS = 200;
-const REOPEN_LIMIT_MS = 60_000;
+const REOPEN_LIMIT_MS = 120_000;
+const OPEN_LIMIT_MS = 60_000;
 const SETTLE_LIMIT_MS = 120_000;
 /** An answer is asked for after 100 ms; one that takes this long does not come any more. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -53,10 +55,10 @@ const ANSWER_LIMIT_MS = 15_000;
  * so that no drop or rename ends it, and opens the stream again after elections.
  */
 export async function startOracle(options: OracleOptions): Promise<Oracle> {
-  const client = await MongoClient.connect(options.uri, { serverSelectionTimeoutMS: SELECTION_LIMIT_MS });
+  const client = new MongoClient(options.uri, { serverSelectionTimeoutMS: SELECTION_LIMIT_MS });
   const recorder = new Recorder(client, options);
   try {
-    await recorder.open();
+    await patiently(() => recorder.open(), 'the oracle has opened its stream');
   } catch (error) {
     await client.close();
     throw error;
@@ -99,6 +101,7 @@ class Recorder {
     }
     const { collections, db, pipeline = [], showExpandedEvents = false } = this.#options;
     const match = { 'ns.db': db, ...(collections === undefined ? {} : { 'ns.coll': { $in: collections } }) };
+    await this.#close();
     this.#stream = this.#client.watch([{ $match: match }, ...pipeline], {
       maxAwaitTimeMS: AWAIT_MS,
       showExpandedEvents,
@@ -136,7 +139,8 @@ class Recorder {
 
   async settle(timeoutMs: number): Promise<readonly OracleEvent[]> {
     // A note in the oplog is no event, but it moves the cluster time beyond everything written before.
-    const note = await this.#client.db('admin').command({ appendOplogNote: 1, data: { sluice: 'settle' } });
+    const append = () => this.#client.db('admin').command({ appendOplogNote: 1, data: { sluice: 'settle' } });
+    const note = await patiently(append, 'the oracle has written its note');
     const goal = tokenPrefix(note['operationTime'] as Timestamp);
     const end = performance.now() + timeoutMs;
     while (tokenData(this.#token) < goal) {
@@ -160,6 +164,17 @@ class Recorder {
     this.#stream = undefined;
     await inTime(stream?.close()).catch(() => undefined);
   }
+}
+
+/** A server may be slow, or between two primaries, for longer than one attempt takes. */
+async function patiently<T>(attempt: () => Promise<T>, message: string): Promise<T> {
+  const [value] = await waitFor(async () => [await attempt()] as const, {
+    timeoutMs: OPEN_LIMIT_MS,
+    intervalMs: REOPEN_PAUSE_MS,
+    message,
+    retryErrors: true,
+  });
+  return value;
 }
 
 /** Rejects when the answer does not come; what comes later is left out, since the stream is opened again behind the last. */

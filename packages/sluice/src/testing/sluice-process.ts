@@ -95,10 +95,13 @@ export async function writeConfig(directory: string, config: object): Promise<st
   return path;
 }
 
+/** Long enough for a process that is starved by others, short beside the limits of those who ask. */
+const ANSWER_LIMIT_MS = 10_000;
+
 /** The status of one pipeline of a running process; undefined while it does not answer. */
 export async function fetchStatus(url: string, pipeline: string): Promise<PipelineStatus | undefined> {
   try {
-    const response = await fetch(`${url}/api/pipelines/${pipeline}`, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(`${url}/api/pipelines/${pipeline}`, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
     return response.ok ? ((await response.json()) as PipelineStatus) : undefined;
   } catch {
     return undefined;
@@ -111,7 +114,7 @@ export async function waitForStatus(
   condition: (status: PipelineStatus) => boolean,
   options: { pipeline: string; timeoutMs?: number; process?: SluiceProcess },
 ): Promise<PipelineStatus> {
-  const deadline = Date.now() + (options.timeoutMs ?? 30_000);
+  const deadline = Date.now() + (options.timeoutMs ?? 120_000);
   for (;;) {
     const status = await fetchStatus(url, options.pipeline);
     if (status !== undefined && condition(status)) return status;

@@ -30,7 +30,7 @@ async function dial(): Promise<{ socket: Socket; received: () => string }> {
   return { socket, received: () => text };
 }
 
-const soon = (condition: () => boolean, message: string) => waitFor(condition, { timeoutMs: 5000, message });
+const soon = (condition: () => boolean, message: string) => waitFor(condition, { timeoutMs: 30_000, message });
 
 test('data passes in order, in both directions, and the end of a connection too', async () => {
   const { socket, received } = await dial();

@@ -36,7 +36,7 @@ export interface KeyPlan {
   readonly idOf: (key: number) => unknown;
 }
 
-const LOOK_LIMIT_MS = 60_000;
+const LOOK_LIMIT_MS = 120_000;
 
 /** The keys of a workload: their known states, and how one change of one key is written. */
 export class WorkloadKeys {

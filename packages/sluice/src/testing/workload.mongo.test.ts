@@ -7,6 +7,7 @@ import { startOracle } from './oracle.ts';
 import { testRandom } from './random.ts';
 import { startMongo, testMongo } from './servers/mongo.ts';
 import { primaryOf } from './servers/mongo-admin.ts';
+import { withMongo } from './servers/mongo-member.ts';
 import { waitFor } from './wait-for.ts';
 import { runWorkload } from './workload.ts';
 import type { WorkloadDocument } from './workload-keys.ts';
@@ -50,30 +51,32 @@ test('the oracle records exactly what the workload wrote, each key in steps of o
 test('a signal ends the workload', async () => {
   const uri = await testMongo();
   const controller = new AbortController();
-  const running = runWorkload(
-    { uri, db: `workload-${randomUUID()}`, seed: 1, writers: 2, pauseMs: 5 },
-    controller.signal,
-  );
-  setTimeout(() => controller.abort(), 300);
+  const db = `workload-${randomUUID()}`;
+  const running = runWorkload({ uri, db, seed: 1, writers: 2, pauseMs: 5 }, controller.signal);
+  await withMongo(uri, async (client) => {
+    const written = async () => (await client.db(db).collection('items').countDocuments()) > 0;
+    await waitFor(written, { timeoutMs: 60_000, message: 'something is written' });
+    controller.abort();
+  });
   const result = await running;
   assert.ok(result.ok > 0);
   await assert.rejects(runWorkload({ uri, db: 'none', seed: 1 }), /never end/);
 });
 
-test('writers and oracle live through the death of the primary', { timeout: 120_000 }, async (t) => {
+test('writers and oracle live through the death of the primary', { timeout: 400_000 }, async (t) => {
   await using server = await startMongo({ members: 3 });
   const { seed } = testRandom(t);
   await using oracle = await startOracle({ uri: server.uri, db: 'shop' });
   const controller = new AbortController();
   const writing = runWorkload({ uri: server.uri, db: 'shop', seed, keys: 50, pauseMs: 10 }, controller.signal);
   const seen = (count: number) => () => oracle.events.length >= count;
-  await waitFor(seen(200), { timeoutMs: 30_000, message: 'the workload has written' });
+  await waitFor(seen(200), { timeoutMs: 90_000, message: 'the workload has written' });
   const killed = await primaryOf(server);
   await killed.kill('SIGKILL');
   const survivor = await primaryOf(server);
   assert.notEqual(survivor.port, killed.port);
   const before = oracle.events.length;
-  await waitFor(seen(before + 300), { timeoutMs: 60_000, message: 'the workload goes on after the election' });
+  await waitFor(seen(before + 300), { timeoutMs: 120_000, message: 'the workload goes on after the election' });
   await killed.start();
   controller.abort();
   const result = await writing;

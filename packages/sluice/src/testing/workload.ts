@@ -67,7 +67,7 @@ export async function runWorkload(options: WorkloadOptions, signal?: AbortSignal
   if (options.operations === undefined && signal === undefined) throw new Error('the workload would never end');
   const client = await MongoClient.connect(options.uri, {
     writeConcern: { w: 'majority' },
-    serverSelectionTimeoutMS: 10_000,
+    serverSelectionTimeoutMS: 30_000,
   });
   try {
     const collections = options.collections ?? ['items'];

@@ -12,7 +12,7 @@ const KILLS = 20;
 const REPEATED_PER_KILL = 400;
 
 for (const delivery of ['at-least-once', 'exactly-once'] as const) {
-  test(`${delivery}: kill -9 at ${KILLS} random points loses and reorders nothing`, { timeout: 240_000 }, async (t) => {
+  test(`${delivery}: kill -9 at ${KILLS} random points loses and reorders nothing`, { timeout: 900_000 }, async (t) => {
     const random = testRandom(t);
     const mongo = await testMongo();
     const brokers = await testKafka();

@@ -24,7 +24,7 @@ const WAYS = [
 for (const { delivery, atomic } of WAYS) {
   const how = `${delivery}${atomic ? '' : ' without atomic batches'}`;
   const title = `nats ${how}: kill -9 of Sluice or NATS at ${KILLS} random points loses, reorders and repeats nothing`;
-  test(title, { timeout: 240_000 }, async (t) => {
+  test(title, { timeout: 900_000 }, async (t) => {
     const random = testRandom(t);
     const mongo = await testMongo();
     await using nats = await startNats();

@@ -15,19 +15,19 @@ import { testKafka } from '../../src/testing/servers/kafka.ts';
 import { testMongo } from '../../src/testing/servers/mongo.ts';
 import { withMongo } from '../../src/testing/servers/mongo-member.ts';
 import { bsonDocuments, sinkRecordOf } from '../../src/testing/sink-record.ts';
-import { fetchStatus, type SluiceProcess } from '../../src/testing/sluice-process.ts';
+import type { SluiceProcess } from '../../src/testing/sluice-process.ts';
 import { preloadKeys, runWorkload, type WorkloadOptions } from '../../src/testing/workload.ts';
 import { type FileBed, fileBed, type PipelineBed, pipelineBed } from '../pipeline-bed.ts';
 import { behindNow, documentsOf, isCopied } from '../snapshot-bed.ts';
 
-const LIMIT = { timeout: 240_000 };
+const LIMIT = { timeout: 540_000 };
 const DOCUMENTS = 20_000;
 const MANY = { inCopy: 8, behind: 2 };
 const FEW = { inCopy: 3, behind: 1 };
 /** Slow enough that the copy outlives its kills. */
-const SLOW = { mode: 'initial', chunkBytes: '64KiB', maxRowsPerSecond: 4_000 };
+const SLOW = { mode: 'initial', chunkBytes: '64KiB', maxRowsPerSecond: 1_200 };
 
-type Bed = Pick<PipelineBed, 'url' | 'name' | 'start' | 'waitFor' | 'configure'>;
+type Bed = Pick<PipelineBed, 'start' | 'waitFor' | 'configure'>;
 
 /** Starts and kills the pipeline until the copy has been interrupted often enough, and a few times behind it. */
 async function killRepeatedly(
@@ -43,7 +43,7 @@ async function killRepeatedly(
       await bed.waitFor(victim, (status) => status.snapshot === undefined || isCopied(status));
     // Some kills come as soon as there is anything, most at any time of the work.
     if (kills % 4 !== 0) await delay(random.next() * 500);
-    const copying = (await fetchStatus(bed.url, bed.name))?.snapshot?.state === 'copying';
+    const copying = (await bed.waitFor(victim, () => true)).snapshot?.state === 'copying';
     assert.ok(copying || inCopy >= wanted.inCopy, `the copy ended after ${inCopy} kills: ${JSON.stringify(first)}`);
     await kill(victim);
     kills += 1;
@@ -65,7 +65,7 @@ async function kill(victim: SluiceProcess): Promise<void> {
 async function finish(bed: Bed, client: MongoClient): Promise<void> {
   const isBehind = await behindNow(client);
   await using last = bed.start();
-  await bed.waitFor(last, (status) => isBehind(status) && status.lagEvents === 0);
+  await bed.waitFor(last, (status) => isBehind(status) && status.lagEvents === 0, 240_000);
   const exit = await last.end('SIGTERM');
   assert.equal(exit.code, 0, last.stderr.slice(-2_000));
 }

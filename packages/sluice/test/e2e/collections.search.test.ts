@@ -18,8 +18,8 @@ import { isReady } from '../pipeline-bed.ts';
 import { behindNow } from '../snapshot-bed.ts';
 import { type RunningPipelines, workerBed } from '../worker-bed.ts';
 
-const LIMIT = { timeout: 120_000 };
-const LIMIT_MS = 60_000;
+const LIMIT = { timeout: 540_000 };
+const LIMIT_MS = 180_000;
 const DOCUMENTS = 120;
 
 interface Item {

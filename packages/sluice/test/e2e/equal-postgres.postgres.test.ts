@@ -7,7 +7,7 @@ import { equalRun } from '../equal-run.ts';
 const COLUMNS = ['k', 'n', 'op', 'writer', 'pad'];
 
 test('kill -9 of processes and of PostgreSQL: in the end it holds what the source holds, directly and through brokers', {
-  timeout: 240_000,
+  timeout: 1_200_000,
 }, async (t) => {
   await using server = await startPostgres();
   await equalRun(t, {

@@ -4,7 +4,7 @@ import { searchTarget } from '../document-targets.ts';
 import { equalRun } from '../equal-run.ts';
 
 test('kill -9 of processes and of the index: in the end it holds what the source holds, directly and through brokers', {
-  timeout: 240_000,
+  timeout: 1_200_000,
 }, async (t) => {
   await using server = await startSearch();
   await equalRun(t, {

@@ -10,15 +10,15 @@ import { primaryOf, stepDown } from '../../src/testing/servers/mongo-admin.ts';
 import { testNats } from '../../src/testing/servers/nats.ts';
 import { runWorkload } from '../../src/testing/workload.ts';
 import { isReady } from '../pipeline-bed.ts';
-import { type RunningPipelines, waitUntilSame, workerBed } from '../worker-bed.ts';
+import { type RunningPipelines, stateText, waitUntilSame, workerBed } from '../worker-bed.ts';
 
 const WRITING_MS = 180_000;
-const CALM_MS = 120_000;
+const CALM_MS = 240_000;
 const WORKERS = 3;
 const COLLECTIONS = ['items', 'orders'];
 
 test('three minutes of mixed writes: directly, through Kafka and through NATS the target is equal', {
-  timeout: 600_000,
+  timeout: 1_500_000,
 }, async (t) => {
   const random = testRandom(t);
   const [brokers, servers] = await Promise.all([testKafka(), testNats()]);
@@ -67,14 +67,22 @@ test('three minutes of mixed writes: directly, through Kafka and through NATS th
   assert.ok(ok > 1_000, `only ${ok} writes`);
   const documents = await countOf(source.uri, db);
   t.diagnostic(`${ok} writes, ${documents} documents left`);
-  for (const name of ['direct', 'kafka', 'nats']) {
-    const place = { uri: target.uri, db: `${name}_${bed.id}` };
-    await waitUntilSame({
-      source: { uri: source.uri, db },
-      target: place,
-      collections: COLLECTIONS,
-      timeoutMs: CALM_MS,
-    });
+  try {
+    for (const name of ['direct', 'kafka', 'nats']) {
+      await waitUntilSame({
+        source: { uri: source.uri, db },
+        target: { uri: target.uri, db: `${name}_${bed.id}` },
+        collections: COLLECTIONS,
+        timeoutMs: CALM_MS,
+      });
+    }
+  } catch (cause) {
+    const texts = [
+      await stateText(readers, ['direct', 'to-kafka', 'to-nats']),
+      ...(await Promise.all(workers.map((worker) => stateText(worker, ['from-kafka'])))),
+      await stateText(nats, ['from-nats']),
+    ];
+    throw new Error(`${(cause as Error).message}\n${texts.join('\n')}`, { cause });
   }
 });
 

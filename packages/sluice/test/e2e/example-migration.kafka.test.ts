@@ -18,7 +18,7 @@ async function ended(child: ChildProcess): Promise<{ readonly code: unknown; rea
 }
 
 test('the migration example runs from the copy to the switch-over, and all its counts are right', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async (t) => {
   // The servers are its own, and its script ends them with itself.
   const args = ['--import', DIE_WITH_PARENT, resolve(EXAMPLE, 'run.ts')];

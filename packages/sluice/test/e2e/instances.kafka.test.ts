@@ -5,7 +5,7 @@ import { testMongo } from '../../src/testing/servers/mongo.ts';
 import { INSTANCES_LEASE, runInstances } from '../instances-bed.ts';
 import { pipelineBed } from '../pipeline-bed.ts';
 
-test('three processes, one owner: stopped, killed, paused past the take-over', { timeout: 240_000 }, async (t) => {
+test('three processes, one owner: stopped, killed, paused past the take-over', { timeout: 540_000 }, async (t) => {
   const { seed } = testRandom(t);
   const mongo = await testMongo();
   const pipeline = { lease: INSTANCES_LEASE };

@@ -5,7 +5,7 @@ import { testNats } from '../../src/testing/servers/nats.ts';
 import { INSTANCES_LEASE, runInstances } from '../instances-bed.ts';
 import { natsBed } from '../pipeline-bed.ts';
 
-test('three processes, one owner: stopped, killed, paused past the take-over', { timeout: 240_000 }, async (t) => {
+test('three processes, one owner: stopped, killed, paused past the take-over', { timeout: 540_000 }, async (t) => {
   const { seed } = testRandom(t);
   const mongo = await testMongo();
   const pipeline = { lease: INSTANCES_LEASE };

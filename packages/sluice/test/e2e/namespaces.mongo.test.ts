@@ -30,7 +30,7 @@ async function ended(bed: FileBed, sluice: SluiceProcess, delivered: number): Pr
 
 for (const include of ['items', '*']) {
   test(`drop, re-create and rename under ${include === '*' ? 'a database' : 'a collection'} stream`, {
-    timeout: 90_000,
+    timeout: 400_000,
   }, async () => {
     const mongo = await testMongo();
     await using bed = await fileBed({ mongo });
@@ -61,7 +61,7 @@ for (const include of ['items', '*']) {
   });
 }
 
-test('a filter that shrinks and grows between runs loses and repeats nothing', { timeout: 90_000 }, async () => {
+test('a filter that shrinks and grows between runs loses and repeats nothing', { timeout: 400_000 }, async () => {
   const mongo = await testMongo();
   await using bed = await fileBed({ mongo });
   const client = await MongoClient.connect(mongo);

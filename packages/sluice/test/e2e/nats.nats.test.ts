@@ -37,7 +37,7 @@ async function changePayload(nats: NatsServer, from: string, to: string): Promis
 
 for (const store of ['file', 'mongodb'] as const) {
   test(`a message over max_payload becomes a dead letter (${store}), later events go on, and it can be replayed`, {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     const mongo = await testMongo();
     await using nats = await startNats({ config: ['max_payload: 64KB'] });
@@ -96,7 +96,7 @@ for (const [delivery, atomic] of [
 ] as const) {
   const how = `${delivery}${atomic ? '' : ' without atomic batches'}`;
   test(`${how}: a full stream pauses the pipeline, which says so and goes on without loss`, {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     const [mongo, servers] = [await testMongo(), await testNats()];
     await using bed = await natsBed({ mongo, servers, delivery });
@@ -118,7 +118,7 @@ for (const [delivery, atomic] of [
       const answer = await ready();
       return answer.status === 503 && (await answer.text()).includes('nats.stream-full');
     };
-    await waitFor(saysSo, { timeoutMs: 30_000, message: 'it is not ready and says why' });
+    await waitFor(saysSo, { timeoutMs: 90_000, message: 'it is not ready and says why' });
     const before = await bed.delivered();
     assert.ok(before.length < MOST_MESSAGES);
     await withManager(servers, (manager) => manager.streams.update(bed.stream, { max_msgs: -1 }));

@@ -8,7 +8,7 @@ import { runSluice } from '../../src/testing/sluice-process.ts';
 import { workerBed } from '../worker-bed.ts';
 
 test('park: a message that cannot be decoded holds back its document and no other, whatever the sink', {
-  timeout: 120_000,
+  timeout: 540_000,
 }, async () => {
   const [mongo, brokers] = await Promise.all([testMongo(), testKafka()]);
   await using bed = await workerBed();
@@ -37,20 +37,22 @@ test('park: a message that cannot be decoded holds back its document and no othe
   });
   await producer.disconnect();
   const shared = { source, onDeadLetter: 'park' };
+  // Parts of the names of groups, which nobody else may join.
+  const [documents, records] = [`documents-${bed.id}`, `records-${bed.id}`];
   const pipelines = {
-    documents: {
+    [documents]: {
       ...shared,
       sink: { mongodb: { uri: mongo, guard: 'version' } },
       deadLetter: { file: { path: `${bed.directory}/documents.ndjson` } },
     },
-    records: {
+    [records]: {
       ...shared,
       sink: { file: { path: `${bed.directory}/out.ndjson`, format: 'change' } },
       deadLetter: { file: { path: `${bed.directory}/records.ndjson` } },
     },
   };
   await using running = await bed.start(pipelines);
-  for (const name of ['documents', 'records']) {
+  for (const name of [documents, records]) {
     await running.waitFor(name, ({ counts: { delivered, deadLettered } }) => delivered + deadLettered === 5);
     const config = `${bed.directory}/process-1/sluice.yaml`;
     const list = await runSluice(['dlq', 'list', '--pipeline', name, '-c', config, '--json']);

@@ -31,7 +31,7 @@ const listed = (answer: { result: Record<string, unknown> }) =>
 
 for (const store of ['file', 'mongodb'] as const) {
   test(`a poison document in the middle of a batch goes to the dead letters (${store}) and is replayed`, {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     const mongo = await testMongo();
     await using bed = await fileBed({
@@ -79,7 +79,7 @@ for (const store of ['file', 'mongodb'] as const) {
   });
 }
 
-test('an 18 MB event loses its before image, says so, and the stream goes on', { timeout: 120_000 }, async () => {
+test('an 18 MB event loses its before image, says so, and the stream goes on', { timeout: 400_000 }, async () => {
   const mongo = await testMongo();
   const images = { fullDocument: 'whenAvailable', beforeImage: 'whenAvailable' };
   await using bed = await fileBed({ mongo, source: images });

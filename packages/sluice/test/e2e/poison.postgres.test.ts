@@ -11,7 +11,7 @@ for (const [delivery, nul, expected] of [
   ['exactly-once', 'dead-letter', NUL],
 ] as const) {
   test(`odd documents are in the table or among the dead letters (${delivery}, NUL characters: ${nul})`, {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async (t) => {
     await using target = postgresTarget(await testPostgres());
     const { refused } = await poisonRun(t, target, { delivery, nul });

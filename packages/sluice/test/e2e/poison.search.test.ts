@@ -5,7 +5,7 @@ import { searchTarget } from '../document-targets.ts';
 import { poisonRun } from '../poison-run.ts';
 
 test('what an index does not take is among the dead letters, everything else is in the index', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   await using target = searchTarget(await testSearch());
   const { refused } = await poisonRun(t, target);

@@ -12,10 +12,10 @@ import { workerBed } from '../worker-bed.ts';
 
 const COLLECTIONS = ['a', 'b'];
 const PER_COLLECTION = 300;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 test('resnapshot: what was deleted while the position was lost is gone from index, table and exactly-once table', {
-  timeout: 180_000,
+  timeout: 540_000,
 }, async () => {
   await using server = await startMongo({ oplogSizeMb: 1 });
   await using bed = await workerBed();

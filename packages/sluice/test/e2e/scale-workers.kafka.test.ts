@@ -38,8 +38,10 @@ async function throughWorkers(
   const exactly = { topic: first, delivery: 'exactly-once' };
   const source = { mongodb: { uri: mongo, include: [`${db}.*`], maxAwaitTime: '200ms' } };
   await using oracle = await startOracle({ uri: mongo, db });
-  await using reader = await bed.start({ reader: { source, sink: { kafka: { brokers, createTopics, ...exactly } } } });
-  await reader.waitFor('reader', isReady);
+  await using reader = await bed.start({
+    [`reader-${bed.id}`]: { source, sink: { kafka: { brokers, createTopics, ...exactly } } },
+  });
+  await reader.waitFor(`reader-${bed.id}`, isReady);
   const worker = {
     source: { kafka: { brokers, topics: [first], group: first, topicRefresh: '1s' } },
     sink: { kafka: { brokers, topic: second, createTopics } },
@@ -58,7 +60,7 @@ async function throughWorkers(
       return records.map(({ headers, partition }) => ({ id: headers['sluice.id'] ?? 'no id', place: partition }));
     };
     const all = async () => new Set((await arrived()).map(({ id }) => id)).size >= expected.length;
-    await waitFor(all, { timeoutMs: 90_000, intervalMs: 1_000, message: 'everything arrives', retryErrors: true });
+    await waitFor(all, { timeoutMs: 240_000, intervalMs: 1_000, message: 'everything arrives', retryErrors: true });
     const duplicates = assertDelivered(expected, await arrived(), 'at-least-once');
     t.diagnostic(`${expected.length} events, ${duplicates} came again`);
     assert.ok(expected.length > 1_000, `only ${expected.length} events were written`);
@@ -73,7 +75,7 @@ async function throughWorkers(
 const delivers = (worker: RunningPipelines) =>
   worker.waitFor('worker', ({ counts, sourceOffsets }) => counts.delivered > 0 && sourceOffsets.length > 0);
 
-test('workers scaled 1, 3, 1 under load lose, repeat and reorder nothing', { timeout: 240_000 }, async (t) => {
+test('workers scaled 1, 3, 1 under load lose, repeat and reorder nothing', { timeout: 900_000 }, async (t) => {
   const duplicates = await throughWorkers(t, async ({ startWorker }) => {
     const first = await startWorker();
     await delivers(first);
@@ -93,7 +95,7 @@ test('workers scaled 1, 3, 1 under load lose, repeat and reorder nothing', { tim
 
 const KILLS = 8;
 
-test(`kill -9 of workers at ${KILLS} random points loses and reorders nothing`, { timeout: 300_000 }, async (t) => {
+test(`kill -9 of workers at ${KILLS} random points loses and reorders nothing`, { timeout: 900_000 }, async (t) => {
   const duplicates = await throughWorkers(t, async ({ startWorker, random }) => {
     const workers = await Promise.all([startWorker(), startWorker(), startWorker()]);
     for (let kill = 0; kill < KILLS; kill++) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { MongoClient } from 'mongodb';
+import type { PipelineStatus } from '../../src/core/status.ts';
 import { startKafka } from '../../src/testing/servers/kafka.ts';
 import { startMongo } from '../../src/testing/servers/mongo.ts';
 import { createMongoUser, setMongoPassword } from '../../src/testing/servers/mongo-admin.ts';
@@ -21,8 +22,11 @@ function leastPrivileges(db: string) {
   ];
 }
 
+/** Other errors may come before, from servers that are slow to answer. */
+const isRefused = ({ error }: PipelineStatus) => /authentication/.test(error?.code ?? '');
+
 test('least privileges, TLS and SCRAM; wrong credentials, rotated credentials; no secret anywhere', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await using mongo = await startMongo({ auth: true, tls: true });
   await using kafka = await startKafka({ sasl: 'scram-sha-512', tls: true });
@@ -51,8 +55,7 @@ test('least privileges, TLS and SCRAM; wrong credentials, rotated credentials; n
     // Both passwords wrong: it says so, retries, and tells nobody the password.
     {
       await using wrong = bed.start(envFor(uri.replace(FIRST.password, SECOND.password), THIRD_KAFKA));
-      const status = await bed.waitFor(wrong, ({ error }) => error !== undefined);
-      assert.match(status.error?.code ?? '', /authentication/);
+      await bed.waitFor(wrong, isRefused);
       await wrong.end('SIGTERM');
       keep(wrong);
     }
@@ -74,8 +77,7 @@ test('least privileges, TLS and SCRAM; wrong credentials, rotated credentials; n
     await items.insertOne({ _id: 2 });
     {
       await using stale = bed.start(environment);
-      const status = await bed.waitFor(stale, ({ error }) => error !== undefined);
-      assert.match(status.error?.code ?? '', /authentication/);
+      await bed.waitFor(stale, isRefused);
       await stale.end('SIGTERM');
       keep(stale);
     }

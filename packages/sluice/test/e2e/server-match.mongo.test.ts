@@ -11,7 +11,7 @@ interface Line {
 }
 
 test('a $match in front is done by the server for changes, by the worker for rows, and lets drops through', {
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   const mongo = await testMongo();
   const transforms = [{ $match: { 'after.status': { $ne: 'draft' } } }];

@@ -4,7 +4,7 @@ import { postgresTarget } from '../document-targets.ts';
 import { zombieRun } from '../zombie-run.ts';
 
 for (const delivery of ['at-least-once', 'exactly-once']) {
-  test(`a paused owner whose writes arrive late brings nothing back (${delivery})`, { timeout: 120_000 }, async () => {
+  test(`a paused owner whose writes arrive late brings nothing back (${delivery})`, { timeout: 300_000 }, async () => {
     const uri = await testPostgres();
     await using target = postgresTarget(uri);
     const addressAt = (port: number) => Object.assign(new URL(uri), { port: String(port) }).href;

@@ -17,7 +17,7 @@ const kinds = [
 ];
 
 for (const { name, settings, forgetsAfterMs } of kinds) {
-  test(`a paused owner whose writes arrive late brings nothing back (${name})`, { timeout: 120_000 }, async () => {
+  test(`a paused owner whose writes arrive late brings nothing back (${name})`, { timeout: 300_000 }, async () => {
     const url = await testSearch();
     await using target = searchTarget(url);
     const addressAt = (port: number) => `http://127.0.0.1:${port}`;

@@ -132,6 +132,7 @@ test('an owner that was fenced in the middle of a save is told so', async () => 
 test('a process that is killed while it saves leaves its last save or a later one, whole', async (t) => {
   const random = testRandom(t);
   await using directory = await tempDir();
+  // It goes on when the number is in the pipe: one that only waited in the process would be lost with it.
   const script = `
     const { openFileCheckpointStore } = await import(${JSON.stringify(import.meta.resolve('./checkpoint-store.ts'))});
     const store = await openFileCheckpointStore({ path: ${JSON.stringify(directory.path)} });
@@ -140,7 +141,7 @@ test('a process that is killed while it saves leaves its last save or a later on
     for (let n = (checkpoint?.savedAtMs ?? 0) + 1; ; n++) {
       const position = { token: 'A'.repeat(n % 2 ? 20_000 : 20), clusterTime: { t: n, i: 1 } };
       await store.save({ partition: 'orders/0', epoch, position, deployment: 'd', fingerprint: 'f', savedAtMs: n }, signal);
-      console.log(n);
+      await new Promise((resolve) => process.stdout.write(n + '\\n', resolve));
     }
   `;
   for (let round = 0; round < 8; round++) {

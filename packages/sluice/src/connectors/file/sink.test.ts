@@ -180,7 +180,7 @@ test('an old file is put aside with the next write', async () => {
       await write(sink, [n]);
       return (await readdir(directory.path)).includes('a.ndjson.000001');
     },
-    { timeoutMs: 10_000, message: 'the file was put aside', intervalMs: 200 },
+    { timeoutMs: 30_000, message: 'the file was put aside', intervalMs: 200 },
   );
   assert.deepEqual([...(await numbersIn(`${path}.000001`)), ...(await numbersIn(path))], sequence(1, n + 1));
 });
@@ -255,7 +255,7 @@ test('a write that did not fit is taken back, and the file goes on where it was'
     console.log(JSON.stringify([error.kind, error.code, later === error]));
   `;
   const limited = 'ulimit -f 2; exec "$0" --input-type=module -e "$1"';
-  const child = spawnSync('bash', ['-c', limited, process.execPath, script], { encoding: 'utf8', timeout: 30_000 });
+  const child = spawnSync('bash', ['-c', limited, process.execPath, script], { encoding: 'utf8', timeout: 120_000 });
   assert.equal(child.stdout.trim(), '["config","file.too-large",true]', child.stderr);
   assert.deepEqual(await numbersIn(path), sequence(0, 10));
   await using sink = await open({ path });

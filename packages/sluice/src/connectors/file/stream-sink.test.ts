@@ -44,13 +44,13 @@ test('a write waits for the stream; an abort ends the waiting', async () => {
   const sink = openStreamSink(stream, render);
   let finished = false;
   const first = sink.write(envelopes(1), writeContext()).then(() => (finished = true));
-  await waitFor(() => pending.length === 1, { timeoutMs: 1_000, message: 'the stream was written to' });
+  await waitFor(() => pending.length === 1, { timeoutMs: 30_000, message: 'the stream was written to' });
   assert.equal(finished, false);
   pending.shift()?.();
   await first;
   const controller = new AbortController();
   const second = sink.write(envelopes(2), writeContext(controller.signal));
-  await waitFor(() => pending.length === 1, { timeoutMs: 1_000, message: 'the stream was written to' });
+  await waitFor(() => pending.length === 1, { timeoutMs: 30_000, message: 'the stream was written to' });
   controller.abort();
   await assert.rejects(second, { name: 'AbortError' });
   await sink[Symbol.asyncDispose]();
@@ -120,12 +120,14 @@ test('a reader that stops reading stops the writing, not the process; when it go
   child.on('message', (message) => messages.push(message as { ticks?: number }));
   try {
     await waitFor(() => (messages.at(-1)?.ticks ?? 0) > 10, {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       message: 'it goes on while nobody reads',
     });
     const exited = new Promise((resolve) => child.on('exit', resolve));
     child.stdout?.destroy();
     assert.equal(await exited, 0);
+    // The exit may be told before the last messages.
+    await waitFor(() => messages.at(-1)?.code, { timeoutMs: 30_000, message: 'it says how it ended' });
     assert.equal(messages.at(-1)?.code, STREAM_CLOSED);
   } finally {
     child.kill('SIGKILL');
@@ -144,7 +146,7 @@ test('the stdout sink writes the lines of the file sink', () => {
   `;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
   });
   assert.equal(child.stdout, '{"a":1}\n{"key":1,"value":null}\n');
   assert.equal(child.stderr, '{"delivered":2,"filtered":0}\n');

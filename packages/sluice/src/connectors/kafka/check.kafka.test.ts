@@ -3,27 +3,23 @@ import { test } from 'node:test';
 import type { Finding } from '../../core/connector.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
-import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
 import { sinkContext } from '../../testing/sink-writes.ts';
 import { checkKafkaDeadLetters, checkKafkaSink } from './check.ts';
 import { kafkaDeadLetterConfig, kafkaSinkConfig } from './config.ts';
 import { openSink, uniqueName } from './sink-fixture.ts';
+import { createTopics } from './source-fixture.ts';
 
 const brokers = await testKafka();
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 
 const check = (settings: Record<string, unknown>, context = sinkContext()): Promise<readonly Finding[]> =>
   checkKafkaSink(kafkaSinkConfig.parse({ brokers, ...settings }), context);
 
 const levels = (findings: readonly Finding[]) => findings.map(({ check: name, level }) => [name, level]);
 
-async function createTopic(topic: string, settings: Readonly<Record<string, string>> = {}): Promise<void> {
-  const admin = kafkajsClient({ brokers }).admin();
-  await admin.connect();
-  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-  await admin.createTopics({ topics: [{ topic, numPartitions: 3, configEntries }] });
-  await admin.disconnect();
+function createTopic(topic: string, config: Readonly<Record<string, string>> = {}): Promise<void> {
+  return createTopics(brokers, [topic], { partitions: 3, config });
 }
 
 test('a template: brokers answer, producer ids are given out, topics can be created', options, async () => {

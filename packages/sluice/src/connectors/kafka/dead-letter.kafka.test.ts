@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { DeadLetter, DeadLetterStore } from '../../core/dead-letter.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
 import { kafkaDeadLetterConfig } from './config.ts';
 import { openKafkaDeadLetters } from './dead-letter.ts';
 import { uniqueName } from './sink-fixture.ts';
+import { createTopics, produce } from './source-fixture.ts';
 
 const brokers = await testKafka();
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 const { signal } = new AbortController();
 
 function open(topic: string) {
@@ -49,14 +49,6 @@ async function ids(topic: string, pipeline = 'orders'): Promise<string[]> {
   return (await listed(store, pipeline)).map(({ id }) => id);
 }
 
-async function createTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
-  const admin = kafkajsClient({ brokers }).admin();
-  await admin.connect();
-  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
-  await admin.disconnect();
-}
-
 test('the largest event there can be is kept with its bytes', options, async () => {
   const topic = uniqueName('dead-letters');
   const raw = randomBytes(16 * 1024 * 1024 + 16 * 1024);
@@ -72,7 +64,8 @@ test('the largest event there can be is kept with its bytes', options, async () 
 
 test('in a topic with a smaller limit the bytes of a large event are left out, the rest is kept', options, async () => {
   const topic = uniqueName('dead-letters');
-  await createTopic(topic, { 'cleanup.policy': 'compact', 'max.message.bytes': '100000' });
+  const config = { 'cleanup.policy': 'compact', 'max.message.bytes': '100000' };
+  await createTopics(brokers, [topic], { config });
   await using store = await open(topic);
   const large = letter(1, { raw: randomBytes(200_000), rawBytes: 200_000 });
   await store.put([large, letter(2)], signal);
@@ -123,17 +116,14 @@ test('writes at the same time do not get into each other', options, async () => 
 
 test('a topic that would expire is refused', options, async () => {
   const topic = uniqueName('dead-letters');
-  await createTopic(topic, { 'cleanup.policy': 'delete' });
+  await createTopics(brokers, [topic], { config: { 'cleanup.policy': 'delete' } });
   await assert.rejects(open(topic), { kind: 'config', code: 'kafka.topic-not-compacted' });
 });
 
 test('foreign content is refused with its place', options, async () => {
   const topic = uniqueName('dead-letters');
   await using store = await open(topic);
-  const producer = kafkajsClient({ brokers }).producer();
-  await producer.connect();
-  await producer.send({ topic, messages: [{ key: 'orders/x', value: 'nonsense' }] });
-  await producer.disconnect();
+  await produce(brokers, topic, [{ key: 'orders/x', value: 'nonsense' }]);
   await assert.rejects(store.get('orders', 'x', signal), {
     kind: 'config',
     code: 'dead-letter.damaged',

@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import kafkajs from 'kafkajs';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { SluiceError } from '../../core/failure.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { Rejection, Sink } from '../../core/sink.ts';
 import { testEvent, testPosition } from '../../testing/events.ts';
 import { readTopic } from '../../testing/kafka-reader.ts';
-import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { testKafka } from '../../testing/servers/kafka.ts';
 import { checkpointBehind, type Owner, textFormat, writeEvents } from '../../testing/sink-writes.ts';
 import { waitFor } from '../../testing/wait-for.ts';
@@ -20,11 +18,12 @@ import { codecFor } from './compression.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { packKeyed } from './own-records.ts';
 import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
+import { createTopics, lowerMessageLimit } from './source-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
 
 const brokers = await testKafka();
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 const { signal } = new AbortController();
 const PARTITION = 'contract/0';
 
@@ -60,18 +59,6 @@ async function visible(topic: string): Promise<(string | undefined)[]> {
 
 const tokens = (list: readonly ChangeEvent[]) => list.map(({ position }) => position.token);
 
-/** Lowers the limit of a topic that is known to the sink already: what is larger is refused within the transaction. */
-async function lowerLimit(topic: string): Promise<void> {
-  const admin = kafkajsClient({ brokers }).admin();
-  await admin.connect();
-  const configEntries = [{ name: 'max.message.bytes', value: '2000' }];
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }],
-  });
-  await admin.disconnect();
-}
-
 const bulky = (sequence: number) => testEvent({ sequence, document: { text: 'x'.repeat(4000) } });
 const bulkyFormat = {
   ...textFormat,
@@ -88,7 +75,8 @@ async function sinkWithRefusal(overrides: Record<string, unknown> = {}) {
   const sink = await openSink(settings, { format: bulkyFormat });
   const owner = await claim(sink);
   await writeEvents(sink, events(0, 3), { owner });
-  await lowerLimit(settings.topic);
+  // The sink knows the topic already: what is larger is refused within the transaction.
+  await lowerMessageLimit(brokers, settings.topic, 2000);
   const batch = [testEvent({ sequence: 3 }), bulky(4), testEvent({ sequence: 5 })];
   const write = (reject: (rejections: readonly Rejection[]) => Promise<void>) =>
     sink.write(
@@ -130,10 +118,15 @@ test('transactions follow each other without long pauses', options, async () => 
   await using sink = await openSink(pipeline());
   const owner = await claim(sink);
   await writeEvents(sink, events(0, 1), { owner });
-  const startedMs = performance.now();
-  for (let n = 1; n <= 30; n++) await writeEvents(sink, events(n, n + 1), { owner });
-  const eachMs = (performance.now() - startedMs) / 30;
-  assert.ok(eachMs < 150, `${eachMs} ms for each`);
+  const times: number[] = [];
+  for (let n = 1; n <= 30; n++) {
+    const startedMs = performance.now();
+    await writeEvents(sink, events(n, n + 1), { owner });
+    times.push(performance.now() - startedMs);
+  }
+  // A few ms each. The library's pause before it asks again is a second, and would be in every one of them.
+  const middleMs = times.toSorted((a, b) => a - b)[15] ?? Number.POSITIVE_INFINITY;
+  assert.ok(middleMs < 700, `${middleMs} ms in the middle`);
 });
 
 test('aborted transactions are not read: neither as data nor, any number of them, as a position', options, async () => {
@@ -165,6 +158,7 @@ test('aborted transactions are not read: neither as data nor, any number of them
     await producer.batches.send(batches, signal);
     await producer.abandon(signal);
   }
+  await untilAborted(settings.topic);
   const everything = await readTopic({ brokers }, settings.topic, { isolation: 'read_uncommitted' });
   assert.equal(everything.filter(({ transaction }) => transaction === 'aborted').length, 5);
   assert.deepEqual(await visible(settings.topic), tokens(events(0, 10)));
@@ -208,6 +202,8 @@ test(
     const child = spawn(process.execPath, [script, brokers.join(','), settings.topic, transactionalId, 'k'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => void child.kill('SIGKILL'));
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -218,7 +214,8 @@ test(
     await using next = await openSink(settings);
     const startedMs = performance.now();
     const owner = await claim(next);
-    assert.ok(performance.now() - startedMs < 10_000);
+    // Without being taken over, the transaction would be open for a minute.
+    assert.ok(performance.now() - startedMs < 35_000);
     assert.equal(owner.position, testPosition(4).token);
     await writeEvents(next, events(5, 7), { owner });
     assert.deepEqual(await visible(settings.topic), tokens(events(0, 7)));
@@ -244,30 +241,30 @@ test('what the broker refuses in the transaction is handed over before the commi
 });
 
 test('when that fails, the transaction is aborted at once and the position stays', options, async () => {
-  const { settings, sink, write } = await sinkWithRefusal();
+  const { settings, sink, write } = await sinkWithRefusal({ transactionTimeout: '10m' });
   await assert.rejects(
     write(() => Promise.reject(new SluiceError('full', { kind: 'config', code: 'test.full' }))),
     { code: 'test.full' },
   );
   await sink[Symbol.asyncDispose]();
-  const last = (await readTopic({ brokers }, settings.topic, { isolation: 'read_uncommitted' })).at(-1);
-  assert.equal(last?.transaction, 'aborted');
+  // The coordinator answers before the marker is in the log; it has ten minutes until it would abort by itself.
+  await untilAborted(settings.topic);
   await using next = await openSink(settings);
   assert.equal((await claim(next)).position, testPosition(2).token);
 });
 
-/** Waits until the broker has given up the transaction that was left open. */
-function expired(topic: string): Promise<unknown> {
+/** Waits until the last transaction of the topic is aborted. */
+function untilAborted(topic: string): Promise<unknown> {
   const aborted = async () =>
     (await readTopic({ brokers }, topic, { isolation: 'read_uncommitted' })).at(-1)?.transaction === 'aborted';
-  return waitFor(aborted, { timeoutMs: 40_000, intervalMs: 200, message: 'the broker aborts the transaction' });
+  return waitFor(aborted, { timeoutMs: 60_000, intervalMs: 200, message: 'the broker aborts the transaction' });
 }
 
 test('a transaction that runs out of time is tried again, because nobody else has taken over', options, async () => {
-  const { settings, sink, write } = await sinkWithRefusal({ transactionTimeout: '1s' });
+  const { settings, sink, write } = await sinkWithRefusal({ transactionTimeout: '5s' });
   await using _ = sink;
   await expectFailure(
-    write(() => expired(settings.topic) as Promise<void>),
+    write(() => untilAborted(settings.topic) as Promise<void>),
     'transient',
     'kafka.transaction-expired',
   );
@@ -326,11 +323,7 @@ test('claims raise the epoch even when nothing is ever saved', options, async ()
 
 test('a checkpoint topic that would expire is refused', options, async () => {
   const settings = pipeline();
-  const admin = kafkajsClient({ brokers }).admin();
-  await admin.connect();
-  const configEntries = [{ name: 'cleanup.policy', value: 'compact,delete' }];
-  await admin.createTopics({ topics: [{ topic: settings.checkpointTopic, numPartitions: 1, configEntries }] });
-  await admin.disconnect();
+  await createTopics(brokers, [settings.checkpointTopic], { config: { 'cleanup.policy': 'compact,delete' } });
   await expectFailure(openSink(settings), 'config', 'kafka.topic-not-compacted');
 });
 

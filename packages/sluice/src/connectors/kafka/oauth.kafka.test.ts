@@ -10,7 +10,7 @@ import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
 import { writeEvents } from '../../testing/sink-writes.ts';
 import { openSink, uniqueName } from './sink-fixture.ts';
 
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 const BEARER = 'listener.name.client.oauthbearer';
 const MODULE = 'org.apache.kafka.common.security';
 

@@ -8,11 +8,12 @@ import { readTopic } from '../../testing/kafka-reader.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
 import { type KafkaServer, startKafka } from '../../testing/servers/kafka.ts';
 import { sinkContext, writeEvents } from '../../testing/sink-writes.ts';
+import { waitFor } from '../../testing/wait-for.ts';
 import { checkKafkaSink } from './check.ts';
 import { kafkaSinkConfig } from './config.ts';
 import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
 
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 const { signal } = new AbortController();
 const PARTITION = 'contract/0';
 const USER = 'User:sluice';
@@ -70,7 +71,33 @@ async function grant(...grants: readonly Grant[]): Promise<void> {
     })),
   );
   await admin.createAcls({ acl });
+  // The broker learns of them after the controller has answered; it describes those that it keeps to.
+  for (const { type, name, operations } of grants) {
+    const granted = async () => {
+      const { resources } = await admin.describeAcls({
+        resourceType: kafkajs.AclResourceTypes[type],
+        resourceName: name,
+        resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+        principal: USER,
+        host: '*',
+        operation: kafkajs.AclOperationTypes.ANY,
+        permissionType: kafkajs.AclPermissionTypes.ALLOW,
+      });
+      const known = new Set(resources.flatMap(({ acls }) => acls.map(({ operation }) => operation)));
+      return operations.every((operation) => known.has(kafkajs.AclOperationTypes[operation]));
+    };
+    await waitFor(granted, { timeoutMs: 60_000, message: `${operations.join()} on ${name} are granted` });
+  }
   await admin.disconnect();
+}
+
+/** Sets the password of the user; it is in force when it resolves. */
+async function setPassword(password: string): Promise<void> {
+  await kafka.setPassword('sluice', password);
+  const config = settings({ sasl: { mechanism: 'scram-sha-512', username: 'sluice', password } });
+  // Nothing is permitted on these topics, which is only told to those who are logged in.
+  const isLoggedIn = async () => (await failure(openSink(config))).code === 'kafka.authorization';
+  await waitFor(isLoggedIn, { timeoutMs: 60_000, message: 'the new password is in force' });
 }
 
 /** Everything that the documentation says a pipeline needs; `CREATE` for those that create their topics. */
@@ -147,12 +174,12 @@ test('a wrong password is told clearly, shows nothing, and a corrected one is ta
     ['error'],
   );
   assert.doesNotMatch(inspect(findings, { depth: 12 }), /canary/);
-  await kafka.setPassword('sluice', 'canary-password');
+  await setPassword('canary-password');
   await grantAll(config);
   await writeOne(config);
   const old = await failure(openSink(settings()));
   assert.equal(old.code, 'kafka.authentication');
-  await kafka.setPassword('sluice', kafka.security.login?.password ?? '');
+  await setPassword(kafka.security.login?.password ?? '');
 });
 
 test('no secret in anything a sink shows', options, async () => {

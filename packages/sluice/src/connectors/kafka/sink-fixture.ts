@@ -20,7 +20,7 @@ export function openSink(settings: Record<string, unknown>, context: Partial<Sin
   return kafkaSink.open(kafkaSinkConfig.parse(settings), sinkContext(context));
 }
 
-const SETTLE_LIMIT_MS = 20_000;
+const SETTLE_LIMIT_MS = 60_000;
 const SETTLE_POLL_MS = 20;
 
 /**

@@ -15,38 +15,14 @@ import { KafkaClient } from './client.ts';
 import { kafkaConnectionConfig } from './config.ts';
 import { partitionOf } from './murmur2.ts';
 import { openSink, readSettled, uniqueName } from './sink-fixture.ts';
+import { addPartitions, createTopics, lowerMessageLimit, withAdmin } from './source-fixture.ts';
 import { TopicRegistry } from './topics.ts';
 
 const brokers = await testKafka();
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 
 function read(topic: string) {
   return readSettled(() => readTopic({ brokers }, topic, { isolation: 'read_uncommitted' }));
-}
-
-interface NewTopic {
-  readonly name: string;
-  readonly partitions?: number;
-  readonly config?: Readonly<Record<string, string>>;
-}
-
-async function withAdmin<T>(
-  work: (admin: ReturnType<ReturnType<typeof kafkajsClient>['admin']>) => Promise<T>,
-): Promise<T> {
-  const admin = kafkajsClient({ brokers }).admin();
-  await admin.connect();
-  try {
-    return await work(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
-function createTopic({ name, partitions = 1, config = {} }: NewTopic): Promise<boolean> {
-  const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
-  return withAdmin((admin) =>
-    admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, configEntries }] }),
-  );
 }
 
 /** Value: as many bytes as the event's document says, of noise. */
@@ -69,7 +45,7 @@ const noise = (sequence: number, bytes: number) =>
 test('it tells the next offset of each partition it has written to', options, async () => {
   for (const delivery of ['at-least-once', 'exactly-once'] as const) {
     const topic = uniqueName();
-    await createTopic({ name: topic, partitions: 3 });
+    await createTopics(brokers, [topic], { partitions: 3 });
     const own = { checkpointTopic: uniqueName('checkpoints'), transactionalIdPrefix: uniqueName() };
     await using sink = await openSink({ brokers, topic, delivery, ...own });
     assert.deepEqual(sink.offsets?.(), []);
@@ -134,9 +110,9 @@ test('topics are derived from namespaces and created as configured', options, as
   await writeEvents(sink, events);
   for (const topic of [`${db}.orders`, `${db}.gr__e`, db]) {
     assert.equal((await read(topic)).length, 1, topic);
-    const metadata = await withAdmin((admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    const metadata = await withAdmin(brokers, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
     assert.equal(metadata.topics[0]?.partitions.length, 2);
-    const { resources } = await withAdmin((admin) =>
+    const { resources } = await withAdmin(brokers, (admin) =>
       admin.describeConfigs({
         includeSynonyms: false,
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['retention.ms'] }],
@@ -155,7 +131,7 @@ test('a missing topic that must not be created stops the pipeline with the fix',
     assert.match(error.hint ?? '', new RegExp(`--create --topic ${topic}`));
     return true;
   });
-  await createTopic({ name: topic });
+  await createTopics(brokers, [topic]);
   await using again = await openSink({ brokers, topic, createTopics: { enabled: false } });
   assert.equal((await writeEvents(again, [testEvent()])).delivered, 1);
 });
@@ -203,7 +179,7 @@ for (const compression of ['zstd', 'lz4', 'snappy', 'gzip', 'none']) {
     await using sink = await openSink({ brokers, topic, compression });
     const events = Array.from({ length: 5000 }, (_, sequence) => testEvent({ sequence }));
     await writeEvents(sink, events);
-    const end = await withAdmin((admin) => admin.fetchTopicOffsets(topic));
+    const end = await withAdmin(brokers, (admin) => admin.fetchTopicOffsets(topic));
     assert.equal(end[0]?.high, '5000');
     const found = (await read(topic)).map(({ value }) => value?.toString());
     assert.deepEqual(
@@ -218,7 +194,7 @@ test(
   options,
   async () => {
     const topic = uniqueName();
-    await createTopic({ name: topic, config: { 'max.message.bytes': '50000' } });
+    await createTopics(brokers, [topic], { config: { 'max.message.bytes': '50000' } });
     await using sink = await openSink({ brokers, topic }, { format: noiseFormat });
     const events = Array.from({ length: 30 }, (_, sequence) =>
       noise(sequence, sequence === 11 ? 60_000 : sequence % 4 === 0 ? 20_000 : 0),
@@ -239,21 +215,10 @@ test(
 
 test('a limit that is lowered while we write is noticed from the refusal', options, async () => {
   const topic = uniqueName();
-  await createTopic({ name: topic });
+  await createTopics(brokers, [topic]);
   await using sink = await openSink({ brokers, topic }, { format: noiseFormat });
   await writeEvents(sink, [noise(0, 0)]);
-  await withAdmin((admin) =>
-    admin.alterConfigs({
-      validateOnly: false,
-      resources: [
-        {
-          type: kafkajs.ConfigResourceTypes.TOPIC,
-          name: topic,
-          configEntries: [{ name: 'max.message.bytes', value: '5000' }],
-        },
-      ],
-    }),
-  );
+  await lowerMessageLimit(brokers, topic, 5000);
   const events = Array.from({ length: 20 }, (_, sequence) => noise(sequence + 1, sequence === 7 ? 6000 : 1000));
   const { delivered, rejections } = await writeEvents(sink, events);
   assert.equal(delivered, 19);
@@ -273,7 +238,7 @@ test(
   options,
   async () => {
     const topic = uniqueName();
-    await createTopic({ name: topic, config: { 'cleanup.policy': 'compact' } });
+    await createTopics(brokers, [topic], { config: { 'cleanup.policy': 'compact' } });
     await using sink = await openSink({ brokers, topic });
     const events = Array.from({ length: 9 }, (_, sequence) =>
       testEvent({ sequence, op: sequence === 4 ? 'drop' : 'insert' }),
@@ -302,7 +267,7 @@ test('events without a key go to partition 0, in order', options, async () => {
 
 test('the partition count of the first use stays, and a change is reported once', options, async () => {
   const topic = uniqueName();
-  await createTopic({ name: topic, partitions: 2 });
+  await createTopics(brokers, [topic], { partitions: 2 });
   const warnings: object[] = [];
   const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
   await using sink = await openSink({ brokers, topic });
@@ -312,7 +277,7 @@ test('the partition count of the first use stays, and a change is reported once'
   await registry.ensure([topic], signal);
   const events = Array.from({ length: 200 }, (_, sequence) => testEvent({ sequence }));
   await writeEvents(sink, events.slice(0, 100));
-  await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] }));
+  await addPartitions(brokers, topic, 6);
   await writeEvents(sink, events.slice(100));
   const records = await read(topic);
   assert.ok(records.every(({ key, partition }) => partition === partitionOf(key, 2)));
@@ -331,7 +296,7 @@ test('two namespaces on one topic by replaced characters only stop the pipeline'
 
 test('after a failure everything behind it fails too, unwritten', options, async () => {
   const topic = uniqueName();
-  await createTopic({ name: topic });
+  await createTopics(brokers, [topic]);
   const format: Format = {
     ...textFormat,
     encode: (envelope) => {

@@ -8,7 +8,7 @@ import { checkKafkaSource } from './source-check.ts';
 import { createTopics, sourceConfig } from './source-fixture.ts';
 
 const brokers = await testKafka();
-const options = { timeout: 60_000 };
+const options = { timeout: 300_000 };
 
 const check = (settings: Record<string, unknown>): Promise<readonly Finding[]> =>
   checkKafkaSource(sourceConfig({ brokers, group: uniqueName('group'), ...settings }), sinkContext());

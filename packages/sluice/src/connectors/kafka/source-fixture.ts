@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import kafkajs from 'kafkajs';
 import type { BrokerMessage, Decoder } from '../../core/broker-message.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { Checkpoint } from '../../core/checkpoint.ts';
@@ -9,6 +11,7 @@ import type { Position } from '../../core/position.ts';
 import type { Source, SourceBatch } from '../../core/source.ts';
 import { testEvent } from '../../testing/events.ts';
 import { kafkajsClient } from '../../testing/kafkajs-client.ts';
+import { waitFor } from '../../testing/wait-for.ts';
 import { type KafkaSourceConfig, kafkaSourceConfig } from './config.ts';
 import { kafkaSource } from './source.ts';
 
@@ -173,17 +176,30 @@ export class Worker implements AsyncDisposable {
 
 type KafkajsAdmin = ReturnType<ReturnType<typeof kafkajsClient>['admin']>;
 
-async function withAdmin(brokers: readonly string[], work: (admin: KafkajsAdmin) => Promise<unknown>): Promise<void> {
+/** Does something with an admin client that is closed behind it. */
+export async function withAdmin<T>(brokers: readonly string[], work: (admin: KafkajsAdmin) => Promise<T>): Promise<T> {
   const admin = kafkajsClient({ brokers }).admin();
   await admin.connect();
   try {
-    await work(admin);
+    return await work(admin);
   } finally {
     await admin.disconnect();
   }
 }
 
-/** Creates topics. */
+const TOPIC_LIMIT = { timeoutMs: 60_000, intervalMs: 50, retryErrors: true };
+
+/**
+ * Waits until the broker serves so many partitions of the topic. The controller answers before that, and metadata name a
+ * leader before it leads.
+ */
+export async function untilServed(brokers: readonly string[], topic: string, partitions: number): Promise<void> {
+  // A client of its own for each look: one that has the topic's metadata does not ask for them again.
+  const served = () => withAdmin(brokers, async (admin) => (await admin.fetchTopicOffsets(topic)).length >= partitions);
+  await waitFor(served, { ...TOPIC_LIMIT, message: `${partitions} partitions of ${topic} are served` });
+}
+
+/** Creates topics; they can be used when it resolves. */
 export async function createTopics(
   brokers: readonly string[],
   topics: readonly string[],
@@ -193,16 +209,51 @@ export async function createTopics(
   const numPartitions = options.partitions ?? 1;
   const all = topics.map((topic) => ({ topic, numPartitions, configEntries }));
   await withAdmin(brokers, (admin) => admin.createTopics({ topics: all }));
+  for (const topic of topics) await untilServed(brokers, topic, numPartitions);
 }
 
-/** Deletes topics. */
+/** Deletes topics; the broker no longer knows them when it resolves. */
 export async function deleteTopics(brokers: readonly string[], topics: readonly string[]): Promise<void> {
   await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [...topics] }));
+  const gone = async () => {
+    const left = await withAdmin(brokers, (admin) => admin.listTopics());
+    return !left.some((topic) => topics.includes(topic));
+  };
+  await waitFor(gone, { ...TOPIC_LIMIT, message: `${topics.join()} are gone` });
 }
 
-/** Makes a topic have more partitions. */
+/** Makes a topic have more partitions; they can be used when it resolves. */
 export async function addPartitions(brokers: readonly string[], topic: string, count: number): Promise<void> {
   await withAdmin(brokers, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+  await untilServed(brokers, topic, count);
+}
+
+/** Lowers `max.message.bytes` of a topic of one partition; the broker keeps to it when it resolves. */
+export async function lowerMessageLimit(brokers: readonly string[], topic: string, bytes: number): Promise<void> {
+  const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
+  const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+  await withAdmin(brokers, (admin) => admin.alterConfigs({ validateOnly: false, resources }));
+  // The log gets its settings after the answer, and after they can be read. What is sent here is aborted.
+  const transactionalId = `limit-${randomUUID()}`;
+  const producer = kafkajsClient({ brokers }).producer({ transactionalId, maxInFlightRequests: 1 });
+  await producer.connect();
+  const refused = async () => {
+    const transaction = await producer.transaction();
+    try {
+      await transaction.send({ topic, messages: [{ partition: 0, value: Buffer.alloc(bytes) }] });
+      return false;
+    } catch (error) {
+      if ((error as { readonly type?: string }).type === 'MESSAGE_TOO_LARGE') return true;
+      throw error;
+    } finally {
+      await transaction.abort();
+    }
+  };
+  try {
+    await waitFor(refused, { timeoutMs: TOPIC_LIMIT.timeoutMs, message: `${topic} takes at most ${bytes} bytes` });
+  } finally {
+    await producer.disconnect();
+  }
 }
 
 /** Deletes the messages of partition 0 before the offset. */

@@ -10,7 +10,7 @@ import { checkMongodbCheckpointStore, checkMongodbDeadLetters, checkMongodbSourc
 import { checkpointStoreConfig, deadLetterConfig, mongodbSourceConfig } from './config.ts';
 import { StreamFixture } from './stream-fixture.ts';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 let fixture: StreamFixture;
 before(async () => {

@@ -99,9 +99,10 @@ test('invalidate passes a filter on the level of a database', async () => {
 });
 
 test('a hostile name does not hold up the server', async () => {
-  const coll = 'a'.repeat(200);
-  const events = Array.from({ length: 200 }, () => ({ operationType: 'insert', ns: { db: 'shop', coll } }));
+  // With its last letter somewhere else, as the server looks for that first. Parts tried twice would take about 10 s.
+  const coll = `b${'a'.repeat(200)}`;
+  const events = Array.from({ length: 2_000 }, () => ({ operationType: 'insert', ns: { db: 'shop', coll } }));
   const startedAtMs = performance.now();
   assert.deepEqual(await passing([`shop.${'*a'.repeat(9)}*b`, 'crm.x'], [], events), []);
-  assert.ok(performance.now() - startedAtMs < 2_000);
+  assert.ok(performance.now() - startedAtMs < 5_000);
 });

@@ -9,7 +9,7 @@ import { readNewestToken } from './newest-token.ts';
 test('the newest token is the last in the order of the stream', async () => {
   const uri = await testMongo();
   const place = { database: 'newest_token', collection: 'tokens' };
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   await using client = new MongoClient(uri);
   const collection = client.db(place.database).collection(place.collection);
   await collection.drop().catch(() => {});
@@ -28,7 +28,7 @@ test('the newest token is the last in the order of the stream', async () => {
 test('a server that is away is an error without its password', async () => {
   const uri = 'mongodb://u:canary-4711@127.0.0.1:1/?serverSelectionTimeoutMS=300';
   const place = { database: 'a', collection: 'b' };
-  await assert.rejects(readNewestToken(uri, place, AbortSignal.timeout(20_000)), (error) => {
+  await assert.rejects(readNewestToken(uri, place, AbortSignal.timeout(120_000)), (error) => {
     assert.ok(error instanceof SluiceError && error.kind === 'transient');
     return !String(error.stack).includes('canary');
   });

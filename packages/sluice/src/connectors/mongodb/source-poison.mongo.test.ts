@@ -9,7 +9,7 @@ import { Reading, StreamFixture } from './stream-fixture.ts';
  * Documents that kill a stream that decodes them, and events that are larger than the server can send.
  */
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 300_000 };
 
 let uri: string;
 before(async () => {

@@ -11,7 +11,7 @@ import { Reading, StreamFixture } from './stream-fixture.ts';
 
 const KINDS = 24;
 
-test('behind a change of a document with any kind of _id the stream goes on', { timeout: 60_000 }, async () => {
+test('behind a change of a document with any kind of _id the stream goes on', { timeout: 300_000 }, async () => {
   await using fixture = await StreamFixture.open(await testMongo());
   await using source = await fixture.source();
   const items = fixture.db.collection<{ _id: unknown; n: number }>('items');

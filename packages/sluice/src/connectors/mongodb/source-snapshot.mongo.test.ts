@@ -9,7 +9,7 @@ import { Reading, StreamFixture } from './stream-fixture.ts';
  * Snapshots of a source as an operator meets them: queries that the server refuses, copies that are given up.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 interface Item {
   readonly _id: number;

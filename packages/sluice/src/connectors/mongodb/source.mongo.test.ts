@@ -9,7 +9,7 @@ import { mongodbSourceConfig } from './config.ts';
 import { openMongodbSource } from './source.ts';
 import { Reading, StreamFixture } from './stream-fixture.ts';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 interface Row {
   _id: number | string;
@@ -261,6 +261,7 @@ test('only one answer is fetched ahead', LIMIT, async () => {
     Array.from({ length: 100 }, (_, n) => n),
   );
   await reading.count(10);
+  const handedOut = reading.events.length;
   // While nobody pulls, the server is asked for one more batch, and not for another.
   const pipeline = [
     { $currentOp: { idleCursors: true } },
@@ -270,40 +271,49 @@ test('only one answer is fetched ahead', LIMIT, async () => {
     const [op] = await fixture.client.db('admin').aggregate(pipeline).toArray();
     return Number(op?.['cursor'].nDocsReturned);
   };
-  await waitFor(async () => (await returned()) === 20, { timeoutMs: 10_000, message: 'the next batch is on its way' });
+  const next = { timeoutMs: 60_000, message: 'the next batch is on its way' };
+  await waitFor(async () => (await returned()) === handedOut + 10, next);
   await reading.count(100);
 });
 
 test('an abort ends the stream without an error, and nothing stays on the server', LIMIT, async () => {
   const fixture = await fresh();
-  await using source = await fixture.source({ maxAwaitTime: '10s' });
+  await using source = await fixture.source({ maxAwaitTime: '30s' });
   const stop = new AbortController();
+  let abortedAtMs = 0;
   const done = (async () => {
     let batches = 0;
     for await (const _batch of source.read(undefined, stop.signal)) {
       batches++;
-      // The next answer is awaited for ten seconds unless the abort ends that.
-      setTimeout(() => stop.abort(), 100);
+      // The next answer is awaited for thirty seconds unless the abort ends that.
+      setTimeout(() => {
+        abortedAtMs = performance.now();
+        stop.abort();
+      }, 100);
     }
     return batches;
   })();
-  const startedAtMs = performance.now();
   assert.equal(await done, 1);
-  assert.ok(performance.now() - startedAtMs < 5_000);
+  assert.ok(performance.now() - abortedAtMs < 20_000);
   const pipeline = [
     { $currentOp: { idleCursors: true } },
     // An operation that is killed while it waits for changes ends with its wait.
     { $match: { 'cursor.originatingCommand.$db': fixture.db.databaseName, killPending: { $ne: true } } },
   ];
   const ops = () => fixture.client.db('admin').aggregate(pipeline).toArray();
-  await waitFor(async () => (await ops()).length === 0, { timeoutMs: 3_000, message: 'the cursor is gone' });
+  await waitFor(async () => (await ops()).length === 0, { timeoutMs: 20_000, message: 'the cursor is gone' });
 });
 
 test('the window of the oplog', LIMIT, async () => {
   const fixture = await fresh();
   await using source = await fixture.source();
-  const window = await source.window(new AbortController().signal);
-  assert.ok(window && window.newest.t >= window.oldest.t && window.oldest.t > 0);
+  const { signal } = new AbortController();
+  const window = await waitFor(() => source.window(signal), {
+    timeoutMs: 60_000,
+    retryErrors: true,
+    message: 'the server tells it in time',
+  });
+  assert.ok(window.newest.t >= window.oldest.t && window.oldest.t > 0);
 });
 
 test('a checkpoint of another deployment is refused', LIMIT, async () => {

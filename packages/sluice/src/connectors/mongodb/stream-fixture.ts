@@ -5,6 +5,7 @@ import type { SourceContext } from '../../core/connector.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
 import type { ReadFrom, Source, SourceBatch } from '../../core/source.ts';
+import { waitFor } from '../../testing/wait-for.ts';
 import { mongodbSourceConfig } from './config.ts';
 import { openMongodbSource } from './source.ts';
 
@@ -12,7 +13,7 @@ import { openMongodbSource } from './source.ts';
  * What the tests of this folder share: a database of their own, sources on it, and reading up to a condition.
  */
 
-const READ_LIMIT_MS = 30_000;
+const READ_LIMIT_MS = 120_000;
 
 /** One line that was logged. */
 export interface LogLine {
@@ -43,15 +44,29 @@ export class StreamFixture implements AsyncDisposable {
     return { pipeline: 'test', partition: 'test/0', logger: recorder(this.log), signal, onPositionLost: 'fail' };
   }
 
-  /** A source on the database; `include` defaults to all of it, answers come quickly. */
+  /** A source on the database; `include` defaults to all of it, answers come quickly and may be late on a busy machine. */
   source(settings: Record<string, unknown> = {}): Promise<Source> {
-    const defaults = { uri: this.uri, include: [`${this.db.databaseName}.*`], maxAwaitTime: '100ms' };
+    const include = [`${this.db.databaseName}.*`];
+    const patience = { answerTimeout: '60s', serverSelectionTimeout: '30s' };
+    const defaults = { uri: this.uri, include, maxAwaitTime: '100ms', ...patience };
     return openMongodbSource(mongodbSourceConfig.parse({ ...defaults, ...settings }), this.context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.db.dropDatabase().catch(() => {});
     await this.client.close();
+  }
+}
+
+/** Makes every read of a cursor hang on this server until the condition holds; for a server that nobody else uses. */
+export async function hangReadsUntil(client: MongoClient, condition: () => boolean): Promise<void> {
+  const hang = (mode: string) =>
+    client.db('admin').command({ configureFailPoint: 'waitAfterPinningCursorBeforeGetMoreBatch', mode });
+  await hang('alwaysOn');
+  try {
+    await waitFor(condition, { timeoutMs: 60_000, message: 'it is noticed that the reads hang' });
+  } finally {
+    await hang('off');
   }
 }
 

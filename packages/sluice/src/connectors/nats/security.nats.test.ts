@@ -79,11 +79,12 @@ test('a subject that the user may not publish to ends the write at once', async 
   const users =
     'authorization { users: [{ user: a, password: b, permissions: { publish: { deny: "*.test.items.delete" } } }] }';
   await using server = await startNats({ config: [users] });
-  const settings = settingsFor(server.servers, { login: { method: 'password', username: 'a', password: 'b' } });
+  const login = { method: 'password', username: 'a', password: 'b' };
+  const settings = settingsFor(server.servers, { login, requestTimeout: '1m' });
   await using sink = await openSink(settings);
   await writeEvents(sink, [testEvent({ sequence: 1 })]);
   const startedMs = performance.now();
   const events = [testEvent({ sequence: 2 }), testEvent({ sequence: 3, op: 'delete' }), testEvent({ sequence: 4 })];
   await assert.rejects(writeEvents(sink, events), refused('nats.authorization'));
-  assert.ok(performance.now() - startedMs < 2000, 'it did not wait for a time-out');
+  assert.ok(performance.now() - startedMs < 30_000, 'it did not wait for a time-out');
 });

@@ -11,6 +11,9 @@ import { natsSink } from './sink.ts';
  * What the tests of this folder share: sinks on streams of their own, and writing to them.
  */
 
+/** A server that shares its machine with many others may be slow to answer. */
+const ANSWER_LIMIT_MS = 20_000;
+
 /** A name that nobody else has. */
 export function uniqueName(start = 'T'): string {
   return `${start}${randomBytes(6).toString('hex')}`;
@@ -19,7 +22,7 @@ export function uniqueName(start = 'T'): string {
 /** Settings of a sink on a stream of its own, with subjects that nobody else uses. */
 export function settingsFor(servers: readonly string[], more: Record<string, unknown> = {}) {
   const stream = uniqueName();
-  return { servers, stream, subject: `${stream}.{db}.{coll}.{op}`, requestTimeout: '5s', ...more };
+  return { servers, stream, subject: `${stream}.{db}.{coll}.{op}`, requestTimeout: '30s', ...more };
 }
 
 /** Opens a sink; everything that `settings` leave out has its default. */
@@ -40,7 +43,7 @@ export async function withStreams<T>(
 ): Promise<T> {
   const connection = await connect({ servers: [...servers], reconnect: false });
   try {
-    return await work(await jetstreamManager(connection));
+    return await work(await jetstreamManager(connection, { timeout: ANSWER_LIMIT_MS }));
   } finally {
     await connection.close();
   }

@@ -152,6 +152,8 @@ for (const way of WAYS) {
     const noise = (async () => {
       while (!stop.signal.aborted) {
         for (let n = 0; n < 20; n++) other.publish(`${settings.stream}.noise.x.y`, 'noise');
+        // The server gets no further behind than this, however slow it is.
+        await other.flush();
         await delay(1);
       }
     })();
@@ -274,24 +276,34 @@ test('in a stream that removes messages by age the records of Sluice stay', asyn
   const owner = await ownerOf(sink);
   for (const n of [0, 10, 20]) await writeEvents(sink, events(n, n + 10), { owner });
   await waitFor(async () => (await found(servers, settings.stream)).length === 0, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     message: 'the events are gone',
   });
   await writeEvents(sink, events(30, 31), { owner });
-  const state = await withStreams(servers, async (manager) => (await manager.streams.info(settings.stream)).state);
-  assert.equal(state.messages, 3, 'one owner, one checkpoint, one event');
+  // How many events are left depends on the time that has passed.
+  const records = `sluice.${settings.stream}.>`;
+  const { state } = await withStreams(servers, ({ streams }) =>
+    streams.info(settings.stream, { subjects_filter: records }),
+  );
+  assert.deepEqual(Object.values(state.subjects ?? {}), [1, 1], 'one owner, one checkpoint');
   await using next = await openSink(settings);
   const claim = await next.checkpoints?.claim('contract/0', signal);
   assert.equal(claim?.checkpoint?.position.token, tokens(events(30, 31))[0]);
 });
 
-test('three replicas: all four ways write through the death of a leader', { timeout: 180_000 }, async (t) => {
+/** Asks a cluster again that has lost a member and may be choosing a leader. */
+function patiently<T>(work: () => Promise<T>): Promise<NonNullable<T>> {
+  return waitFor(work, { timeoutMs: 180_000, intervalMs: 200, retryErrors: true, message: 'the cluster answers' });
+}
+
+test('three replicas: all four ways write through the death of a leader', { timeout: 560_000 }, async (t) => {
   await using server = await startNats({ nodes: 3 });
   const { servers, nodes } = server;
   for (const way of WAYS) {
-    const settings = { ...(await settingsOf(way, servers, 3)), requestTimeout: '2s' };
+    const settings = { ...(await patiently(() => settingsOf(way, servers, 3))), requestTimeout: '5s' };
     const all = events(0, 1200);
     let done = 0;
+    const endMs = performance.now() + 180_000;
     let failures = 0;
     let killed = false;
     while (done < all.length) {
@@ -304,15 +316,14 @@ test('three replicas: all four ways write through the death of a leader', { time
         while (done < all.length) {
           if (done >= 400 && !killed) {
             killed = true;
-            const leader = await withStreams(
-              servers,
-              async (m) => (await m.streams.info(settings.stream)).cluster?.leader,
+            const leader = await patiently(() =>
+              withStreams(servers, async (m) => (await m.streams.info(settings.stream)).cluster?.leader),
             );
-            const node = nodes[Number(leader?.slice(-1))];
+            const node = nodes[Number(leader.slice(-1))] ?? assert.fail(leader);
             const write = writeEvents(sink, all.slice(done, done + 200), { owner });
             write.catch(() => undefined);
-            await node?.stop('SIGKILL');
-            await node?.start();
+            await node.stop('SIGKILL');
+            await node.start();
             await write;
           } else await writeEvents(sink, all.slice(done, done + 200), { owner });
           done += 200;
@@ -320,11 +331,11 @@ test('three replicas: all four ways write through the death of a leader', { time
       } catch (error) {
         assert.ok(error instanceof SluiceError && error.kind === 'transient', String(error));
         failures += 1;
-        assert.ok(failures < 100, error.message);
+        assert.ok(performance.now() < endMs, error.message);
         await delay(100);
       }
     }
-    assert.deepEqual(await found(servers, settings.stream), tokens(all), way.name);
+    assert.deepEqual(await patiently(() => found(servers, settings.stream)), tokens(all), way.name);
     t.diagnostic(`${way.name}: ${failures} failed attempts`);
   }
 });
@@ -360,7 +371,7 @@ test('a server that is down is passed over; with none the failure may pass; an a
   const settings = settingsFor([`127.0.0.1:${port}`], { requestTimeout: '500ms' });
   await assert.rejects(openSink(settings), isKind('transient', 'nats.timeout'));
   await assert.rejects(openSink(settings, { signal: AbortSignal.timeout(50) }), { name: 'TimeoutError' });
-  await waitFor(() => connections.size === 0, { timeoutMs: 5000, message: 'no connection is left behind' });
+  await waitFor(() => connections.size === 0, { timeoutMs: 30_000, message: 'no connection is left behind' });
 });
 
 test('the sink says where its last message is in the stream', async () => {

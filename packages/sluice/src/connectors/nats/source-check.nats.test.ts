@@ -7,7 +7,7 @@ import { natsSource } from './source.ts';
 import { prepareStream, startWorker } from './source-fixture.ts';
 
 const servers = await testNats();
-const options = { timeout: 20_000 };
+const options = { timeout: 180_000 };
 
 async function findings(settings: object) {
   const context = { pipeline: 'test', partition: 'test/0', logger: silentLogger, signal: new AbortController().signal };

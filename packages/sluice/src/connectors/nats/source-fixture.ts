@@ -20,15 +20,20 @@ import { natsSource } from './source.ts';
  */
 
 const COMMIT_EVERY_MS = 100;
+const PUBLISH_LIMIT_MS = 60_000;
+const TAKE_LIMIT_MS = 30_000;
 
-/** A new stream that takes `<stream>.>`, and settings of a source with short times for it. */
+/**
+ * A new stream that takes `<stream>.>`, and settings of a source for it. What is lost comes again soon; a worker loses its
+ * pin only where a test wants it, not when this process stands still for a moment.
+ */
 export async function prepareStream(
   servers: readonly string[],
   more: Parameters<typeof addStream>[1] | object = {},
 ): Promise<{ readonly stream: string; readonly settings: Record<string, unknown> }> {
   const stream = uniqueName();
   await addStream(servers, { name: stream, subjects: [`${stream}.>`], ...more });
-  const settings = { servers, stream, maxAwaitTime: '200ms', ackWait: '2s', pinTimeout: '1s', requestTimeout: '5s' };
+  const settings = { servers, stream, maxAwaitTime: '200ms', ackWait: '2s', pinTimeout: '30s', requestTimeout: '30s' };
   return { stream, settings };
 }
 
@@ -42,7 +47,7 @@ export async function publish(
   const lines = newHeaders();
   lines.append('one', '1');
   try {
-    const client = jetstream(connection);
+    const client = jetstream(connection, { timeout: PUBLISH_LIMIT_MS });
     const all = Array.from({ length: to - from }, (_, index) =>
       client.publish(`${stream}.${subject}`, `${from + index}${' '.repeat(padding)}`, { headers: lines }),
     );
@@ -68,11 +73,11 @@ export async function takeAway(
   try {
     const inbox = createInbox();
     connection.subscribe(inbox, { callback: (_, message) => void taken.push(message.string()) });
-    const request = { batch: count, group: PIN_GROUP, id: groups?.[0]?.pinned_client_id, expires: 5_000_000_000 };
+    const request = { batch: count, group: PIN_GROUP, id: groups?.[0]?.pinned_client_id, expires: TAKE_LIMIT_MS * 1e6 };
     connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: inbox });
     await connection.flush();
     await meanwhile();
-    await waitFor(() => taken.length >= count, { timeoutMs: 5000, message: 'deliveries are taken away' });
+    await waitFor(() => taken.length >= count, { timeoutMs: TAKE_LIMIT_MS, message: 'deliveries are taken away' });
     return taken;
   } finally {
     await connection.close();

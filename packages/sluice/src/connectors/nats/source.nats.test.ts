@@ -9,8 +9,11 @@ import { addStream, uniqueName, withStreams } from './sink-fixture.ts';
 import { prepareStream, publish, range, startWorker, takeAway, type Worker } from './source-fixture.ts';
 
 const servers = await testNats();
-const options = { timeout: 30_000 };
-const LIMIT = { timeoutMs: 15_000, message: 'it happens' };
+const options = { timeout: 300_000 };
+const LIMIT = { timeoutMs: 60_000, message: 'it happens' };
+/** Where a worker is to lose its pin, or to keep it for longer than this without reading. */
+const PIN = { pinTimeout: '4s' };
+const LONGER_THAN_PIN_MS = 10_000;
 const DURABLE = 'sluice-test';
 
 function read(worker: Worker, count: number): Promise<unknown> {
@@ -83,10 +86,10 @@ test('a sink that takes longer than the acknowledgement may gets nothing twice',
   const write = async () => {
     if (worker.messages.length <= 10 || stalls > 0) return;
     stalls += 1;
-    await delay(3500);
+    await delay(13_000);
   };
-  // Meanwhile there is no room for another message.
-  const narrow = { ...settings, ackWait: '1s', readAheadMessages: 20 };
+  // Meanwhile there is no room for another message. The times leave this process room to stand still for a moment.
+  const narrow = { ...settings, ackWait: '6s', pinTimeout: '6s', readAheadMessages: 20 };
   await using worker = await startWorker(narrow, { write });
   await read(worker, 10);
   await publish(servers, stream, { from: 10, to: 100 });
@@ -103,7 +106,7 @@ test('what a dead owner had comes first, in order, before anything newer', optio
   const { stream, settings } = await prepareStream(servers);
   await publish(servers, stream, { to: 50 });
   await using proxy = await startTcpProxy(Number(servers[0]?.split(':').at(-1)));
-  const dead = await startWorker({ ...settings, servers: [proxy.address] }, { acknowledge: false });
+  const dead = await startWorker({ ...settings, ...PIN, servers: [proxy.address] }, { acknowledge: false });
   await read(dead, 50);
   dead.acknowledge(10);
   await dead.save();
@@ -112,7 +115,7 @@ test('what a dead owner had comes first, in order, before anything newer', optio
   await dead[Symbol.asyncDispose]();
   assert.equal((dead.error as { kind?: string } | undefined)?.kind, 'transient');
   await publish(servers, stream, { from: 50, to: 120 });
-  await using next = await startWorker(settings);
+  await using next = await startWorker({ ...settings, ...PIN });
   await read(next, 110);
   assert.deepEqual(next.numbers(), range(10, 120));
   const { delivered } = await consumerInfo(stream);
@@ -121,7 +124,7 @@ test('what a dead owner had comes first, in order, before anything newer', optio
 
 test('two workers share the partitions, and one takes over those of the other', options, async () => {
   const { stream, settings } = await prepareStream(servers);
-  const shared = { ...settings, partitions: [[`${stream}.a`], [`${stream}.b`, `${stream}.c`]] };
+  const shared = { ...settings, ...PIN, partitions: [[`${stream}.a`], [`${stream}.b`, `${stream}.c`]] };
   await using proxy = await startTcpProxy(Number(servers[0]?.split(':').at(-1)));
   const first = await startWorker({ ...shared, servers: [proxy.address] });
   await publish(servers, stream, { subject: 'a', to: 30 });
@@ -186,15 +189,16 @@ test('a worker that was cut off owns nothing any more when it is back, and ackno
   const { stream, settings } = await prepareStream(servers);
   await publish(servers, stream, { to: 50 });
   await using proxy = await startTcpProxy(Number(servers[0]?.split(':').at(-1)));
-  await using first = await startWorker({ ...settings, servers: [proxy.address] }, { acknowledge: false });
+  const short = { ...settings, ...PIN };
+  await using first = await startWorker({ ...short, servers: [proxy.address] }, { acknowledge: false });
   await read(first, 50);
   first.acknowledge(10);
   await first.save();
-  first.source.ensureOwned?.();
+  await waitFor(() => owns(first), { ...LIMIT, message: 'its pin is certain' });
   proxy.blackhole();
   await waitFor(() => !owns(first), { ...LIMIT, message: 'what it has in flight counts as lost' });
   await failed(first);
-  await using second = await startWorker(settings, { acknowledge: false });
+  await using second = await startWorker(short, { acknowledge: false });
   await read(second, 40);
   proxy.heal();
   first.acknowledge();
@@ -213,11 +217,12 @@ test('a worker that was cut off owns nothing any more when it is back, and ackno
 test('the pin is certain also while the server may deliver nothing', options, async () => {
   const { stream, settings } = await prepareStream(servers);
   await publish(servers, stream, { to: 30 });
-  const narrow = { ...settings, maxAckPending: 10, readAheadMessages: 5 };
+  const narrow = { ...settings, ...PIN, maxAckPending: 10, readAheadMessages: 5 };
   await using worker = await startWorker(narrow, { acknowledge: false });
   await read(worker, 10);
-  await delay(2500);
-  worker.source.ensureOwned?.();
+  await delay(LONGER_THAN_PIN_MS);
+  // One sign of life may be late; a pin that has run out once is not certain again.
+  await waitFor(() => owns(worker), { ...LIMIT, message: 'its pin is certain' });
   worker.acknowledge();
   await worker.save();
   await read(worker, 20);

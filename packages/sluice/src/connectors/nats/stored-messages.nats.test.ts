@@ -33,7 +33,7 @@ async function foundSince(first: Position, ids: readonly string[], messageIdPref
   await addStream(servers, { name: stream, subjects: [`${stream}.>`] });
   await using client = await NatsClient.open(natsSinkConfig.parse(settings), signal);
   const connection = await connect({ servers: [...servers] });
-  await publishAll(jetstream(connection), `${stream}.a`, ids);
+  await publishAll(jetstream(connection, { timeout: 60_000 }), `${stream}.a`, ids);
   await connection.close();
   const range = { client, stream: { name: stream, retention: 'limits' }, from: 1, to: ids.length, signal };
   return await storedIdsSince(first, range, { messageIdPrefix, timeHeader: 'sluice.ts' });

@@ -57,7 +57,7 @@ test('doctor says that nobody answers, and that a database has another encoding'
 });
 
 test('a login with a password and certificates on both sides work, and only the right ones', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   await using server = await startPostgres({ auth: 'scram', tls: 'mutual' });
   const { tls: files, login, port } = server;

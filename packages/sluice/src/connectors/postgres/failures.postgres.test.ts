@@ -90,7 +90,7 @@ test('a connection that is lost while nothing is written is replaced without a f
     (await fixture.rows('select pid from pg_stat_activity where application_name = $1', [name])).length;
   assert.equal(await open(), 1);
   await fixture.rows('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [name]);
-  await waitFor(async () => (await open()) === 0, { timeoutMs: 10_000, message: 'the connection is gone' });
+  await waitFor(async () => (await open()) === 0, { timeoutMs: 30_000, message: 'the connection is gone' });
   await writeEvents(sink, [insert('idle', 2, 2)]);
   assert.deepEqual(await fixture.ids('idle'), ['~1', '~2']);
 });
@@ -125,12 +125,16 @@ test('an abort ends a write at once and comes through unchanged, and the server 
 async function waitForLock(coll: string): Promise<void> {
   const text = 'select 1 from pg_locks where not granted and relation = $1::regclass';
   const found = async () => (await fixture.rows(text, [`${fixture.schema}.${coll}`])).length > 0;
-  await waitFor(found, { timeoutMs: 10_000, message: 'the write waits for the table' });
+  await waitFor(found, { timeoutMs: 30_000, message: 'the write waits for the table' });
 }
 
 test('a write that waits for a lock too long is a transient failure', async () => {
-  await using sink = await fixture.sink({ statementTimeout: '1s' });
-  await writeEvents(sink, [insert('held', 1, 1)]);
+  {
+    // Making the table may take its time.
+    await using first = await fixture.sink();
+    await writeEvents(first, [insert('held', 1, 1)]);
+  }
+  await using sink = await fixture.sink({ statementTimeout: '3s' });
   await using _held = await holding(`lock table ${fixture.schema}.held in exclusive mode`);
   await assert.rejects(writeEvents(sink, [insert('held', 2, 2)]), { kind: 'transient', code: 'postgres.timeout' });
 });

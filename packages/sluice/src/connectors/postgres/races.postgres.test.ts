@@ -85,7 +85,7 @@ class Stepper implements AsyncDisposable {
     });
     this.#go.resolve();
     await waitFor(async () => isThere || (await isWaiting(this.pid)), {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       message: 'the statement is done or waits for a lock',
       intervalMs: 2,
     });
@@ -193,7 +193,7 @@ const CASES = [
 ] as const;
 
 for (const { title, first, second, left, starts } of CASES) {
-  test(`${title}: the newer one holds in every order of their statements`, { timeout: 120_000 }, async () => {
+  test(`${title}: the newer one holds in every order of their statements`, { timeout: 400_000 }, async () => {
     await using a = await Stepper.open();
     await using b = await Stepper.open();
     await using sink = await fixture.sink({ columns: { from: 'none' } });
@@ -236,7 +236,7 @@ test('a sweep leaves nothing old behind, wherever it begins between the statemen
       isSwept = true;
     });
     await waitFor(async () => isSwept || (await isWaiting(other.pid)), {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       message: 'it sweeps or waits',
     });
     while (!a.isDone) await a.step();

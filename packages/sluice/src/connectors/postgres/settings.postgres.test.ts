@@ -37,14 +37,14 @@ test('what a role has set otherwise does not change what is stored', async () =>
   await using role = await roleWith('odd', {
     search_path: `${schema}_own, pg_catalog`,
     lock_timeout: '1',
-    statement_timeout: '300',
+    statement_timeout: '5000',
     session_replication_role: 'replica',
     default_transaction_isolation: 'serializable',
     datestyle: `'German'`,
     timezone: `'Asia/Tokyo'`,
     intervalstyle: `'sql_standard'`,
     synchronous_commit: 'off',
-    idle_session_timeout: '2000',
+    idle_session_timeout: '20000',
     standard_conforming_strings: 'off',
     bytea_output: `'escape'`,
   });

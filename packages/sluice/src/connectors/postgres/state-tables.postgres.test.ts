@@ -10,7 +10,7 @@ before(async () => {
 after(() => fixture[Symbol.asyncDispose]());
 
 test('processes that start at the same time make the state tables once, and write at once', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const work = async (at: number) => {
     await using sink = await fixture.sink();

@@ -75,12 +75,13 @@ test('a sweep waits for a writer that saves its checkpoint, and does not make th
   sweeping.catch(() => {});
   const isWaiting = async () => {
     const [row] = await fixture.rows(
-      `select exists (select from pg_locks l join pg_class c on c.oid = l.relation
-        where c.relname = 'order' and l.mode = 'ShareRowExclusiveLock' and not l.granted) as waits`,
+      `select exists (select from pg_locks where relation = $1::regclass
+        and mode = 'ShareRowExclusiveLock' and not granted) as waits`,
+      [`${fixture.schema}."order"`],
     );
     return row?.['waits'] === true;
   };
-  await waitFor(isWaiting, { timeoutMs: 10_000, message: 'the sweep waits for the writer' });
+  await waitFor(isWaiting, { timeoutMs: 30_000, message: 'the sweep waits for the writer' });
   await writer.query({ text: `set local lock_timeout = '200ms'` }, signal);
   await writer.query({ text: `update ${fixture.stateSchema}.checkpoints set saved_at = now()` }, signal);
   await writer.query({ text: 'commit' }, signal);

@@ -119,7 +119,7 @@ test('a table that somebody reads is written to, and gets its column with all va
     const columns = `select 1 from pg_attribute where attrelid = '${fixture.schema}.${coll}'::regclass and attname = 'b'`;
     return (await fixture.rows(columns)).length > 0;
   };
-  await waitFor(hasColumn, { timeoutMs: 15_000, intervalMs: 100, message: 'the column is added' });
+  await waitFor(hasColumn, { timeoutMs: 90_000, intervalMs: 100, message: 'the column is added' });
   assert.deepEqual(await rowsOf(coll, '_id, b'), [
     { _id: '~1', b: '1' },
     { _id: '~2', b: '2' },
@@ -188,7 +188,7 @@ test('new columns and child tables have the values of the documents that were th
       ).length > 0
     );
   };
-  await waitFor(isFilled, { timeoutMs: 20_000, message: 'all rows are filled' });
+  await waitFor(isFilled, { timeoutMs: 90_000, message: 'all rows are filled' });
   const [a, b, c] = await fixture.rows(
     `select ${names} from ${fixture.schema}.${coll} where _id in ('a', 'b', 'c') order by _id`,
   );

@@ -25,11 +25,12 @@ async function clusterNode(): Promise<HttpEndpoint> {
   return endpoint;
 }
 
-/** The URL of a port where nothing listens. */
-async function deadNode(): Promise<string> {
-  await using endpoint = await HttpEndpoint.start();
-  return endpoint.origin;
-}
+/** URLs where nothing listens: a free port of the usual range could be taken by another test. */
+const DEAD_NODE = 'http://127.0.0.1:1';
+const OTHER_DEAD_NODE = 'http://127.0.0.1:2';
+
+/** How long a node is left out after its first failure. */
+const PAUSE_MS = 1_000;
 
 test('success and refusals of one request are for the caller, with their body', async () => {
   await using node = await clusterNode();
@@ -84,8 +85,12 @@ test('nodes are used in turn, and one that fails is left out for a while', async
   for (let at = 0; at < 9; at += 1) await client.request(aRequest());
   assert.deepEqual([first.requests.length, second.requests.length], [5, 5]);
   first.answering = () => 'reset';
+  const startedMs = performance.now();
   for (let at = 0; at < 6; at += 1) assert.equal((await client.request(aRequest())).status, 200);
-  assert.deepEqual([first.requests.length, second.requests.length], [6, 11]);
+  const tries = first.requests.length - 5;
+  const pauses = Math.floor((performance.now() - startedMs) / PAUSE_MS);
+  assert.ok(tries >= 1 && tries <= 1 + pauses, `${tries} tries, ${pauses} pauses`);
+  assert.equal(second.requests.length, 11);
 });
 
 test('a node that is not available is not the last word of the cluster', async () => {
@@ -97,18 +102,17 @@ test('a node that is not available is not the last word of the cluster', async (
     for (let at = 0; at < 3; at += 1) assert.equal((await client.request(aRequest())).status, 200, String(answer));
   }
   await using good = await clusterNode();
-  await using client = await openClient([await deadNode(), good, await deadNode()]);
+  await using client = await openClient([DEAD_NODE, good, OTHER_DEAD_NODE]);
   assert.equal((await client.request(aRequest())).status, 200);
 });
 
 test('when no node answers the error says which one and why, and a node that is back is used at once', async () => {
-  const dead = await deadNode();
-  const error = await failureOf(openClient([dead]));
+  const error = await failureOf(openClient([DEAD_NODE]));
   assert.deepEqual([error.kind, error.code], ['transient', 'search.unreachable']);
-  assert.ok(error.message.includes(dead) && error.message.includes('ECONNREFUSED'), error.message);
+  assert.ok(error.message.includes(DEAD_NODE) && error.message.includes('ECONNREFUSED'), error.message);
 
   await using node = await clusterNode();
-  await using client = await openClient([node, dead]);
+  await using client = await openClient([node, DEAD_NODE]);
   node.next.push(503);
   const busy = await failureOf(client.request(aRequest()));
   assert.equal(busy.kind, 'transient');
@@ -157,16 +161,17 @@ test('the time of a request covers the answer, and the next request goes elsewhe
   await using good = await clusterNode();
   await using client = await openClient([slow, good]);
   slow.answering = () => 'hang';
-  const outcomes = [];
+  let overAtMs: number | undefined;
   for (let at = 0; at < 4; at += 1) {
-    outcomes.push(
-      await client.request(aRequest({ timeoutMs: 100 })).then(
-        () => 'ok',
-        (error: SluiceError) => error.code,
-      ),
+    const isLeftOut = overAtMs !== undefined && performance.now() - overAtMs < PAUSE_MS / 2;
+    const outcome = await client.request(aRequest({ timeoutMs: 2_000 })).then(
+      () => 'ok',
+      (error: SluiceError) => error.code,
     );
+    if (isLeftOut || outcome !== 'search.timeout') assert.equal(outcome, 'ok');
+    else overAtMs = performance.now();
   }
-  assert.deepEqual(outcomes.toSorted(), ['ok', 'ok', 'ok', 'search.timeout']);
+  assert.ok(overAtMs !== undefined, 'the slow one had its turn');
 
   await using endless = await clusterNode();
   await using other = await openClient([endless]);
@@ -186,7 +191,7 @@ test('an abort comes through unchanged, and requests leave nothing at the signal
   assert.equal(getEventListeners(signal, 'abort').length, 0);
   node.answering = () => 'hang';
   const waiting = client.request(aRequest({ signal }));
-  await waitFor(() => node.requests.length === 5, { timeoutMs: 5_000, message: 'the request has arrived' });
+  await waitFor(() => node.requests.length === 5, { timeoutMs: 30_000, message: 'the request has arrived' });
   const reason = new Error('enough');
   controller.abort(reason);
   await assert.rejects(waiting, (error) => error === reason);
@@ -207,7 +212,7 @@ test('an answer without end is not read to its end', async () => {
   };
   const error = await failureOf(client.request(aRequest()));
   assert.equal(error.code, 'search.response-too-large');
-  await waitFor(() => node.open === 0, { timeoutMs: 5_000, message: 'the connection is closed' });
+  await waitFor(() => node.open === 0, { timeoutMs: 30_000, message: 'the connection is closed' });
 });
 
 test('a server that does not say what it is, is used all the same', async () => {

@@ -49,12 +49,12 @@ test('past gc_deletes a removed document can come back, and one with a tombstone
     await writeAll(removing, late);
     return (await fixture.ids()).includes('gone');
   };
-  await waitFor(back, { timeoutMs: 20_000, message: 'the index has forgotten the delete' });
+  await waitFor(back, { timeoutMs: 90_000, message: 'the index has forgotten the delete' });
   const found = await fixture.found();
   assert.equal(found.get('gone')?.source['from'], 'zombie');
   const mark = found.get('marked')?.source['_sluice'] as { deleted: boolean; at: string };
   assert.equal(mark.deleted, true);
-  assert.ok(Math.abs(Date.parse(mark.at) - Date.now()) < 60_000);
+  assert.ok(Math.abs(Date.parse(mark.at) - Date.now()) < 600_000);
   // What comes after the delete is a document again.
   await writeAll(marking, [fixture.event({ id: 'marked', document: { n: 5 }, ...at(10) })]);
   assert.deepEqual((await fixture.found()).get('marked')?.source, { n: 5 });
@@ -74,7 +74,7 @@ test('tombstones are removed when they are old enough, and not what was written 
     names.map((id) => fixture.event({ id, op: 'delete', ...at(2) })),
   );
   const purgeBefore = (ms: number) => purge({ client, writer: writerOver(client) }, fixture.index(), ms, signal);
-  assert.equal(await purgeBefore(Date.now() - 60_000), 0);
+  assert.equal(await purgeBefore(Date.now() - 3_600_000), 0);
   await writeAll(sink, [fixture.event({ id: 'b', ...at(3) })]);
   assert.equal(await purgeBefore(Date.now() + 1000), 2);
   assert.deepEqual(await fixture.ids(), ['b', 'd']);

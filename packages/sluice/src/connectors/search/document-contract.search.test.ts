@@ -27,7 +27,7 @@ documentSinkContract('search, Elasticsearch', { ...promises, refused }, async ()
 
 function indexes(url: string, settings: object): DocumentSinkFixture {
   const prefix = `contract-${randomBytes(4).toString('hex')}`;
-  const config = searchSinkConfig.parse({ nodes: [url], index: `${prefix}-{coll}`, ...settings });
+  const config = searchSinkConfig.parse({ nodes: [url], index: `${prefix}-{coll}`, requestTimeout: '3m', ...settings });
   return {
     open: () => openSearchSink(config, sinkContext()),
     async documents(coll) {

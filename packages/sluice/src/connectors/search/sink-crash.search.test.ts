@@ -42,16 +42,19 @@ test('the index is equal to the source after its server was killed in the middle
     if (op === 'delete') expected.delete(id);
     else expected.set(id, `state ${sequence}`);
   }
-  const open = () => fixture.sink({ requestTimeout: '2s' });
+  const open = () => fixture.sink({ requestTimeout: '30s' });
   const reopened = () =>
-    waitFor(open, { timeoutMs: 60_000, intervalMs: 200, retryErrors: true, message: 'the server is there again' });
+    waitFor(open, { timeoutMs: 240_000, intervalMs: 200, retryErrors: true, message: 'the server is there again' });
   let sink: Sink = await open();
   let restarting: Promise<void> = Promise.resolve();
+  let isKilled = false;
   let failures = 0;
   for (let batch = 0; batch < BATCHES; ) {
     const start = batch * PER_BATCH;
     const writing = writeAll(sink, events.slice(start, start + PER_BATCH));
-    if (failures === 0 && batch === 20) {
+    if (!isKilled && batch === 20) {
+      isKilled = true;
+      failures = 0;
       restarting = server.stop('SIGKILL').then(() => server.start());
     }
     try {
@@ -86,7 +89,7 @@ test('a tombstone keeps older writes out where the index has been closed in betw
   // The same as a restart of the node, or a move of the shard: the versions of removed documents are only in memory.
   await fixture.call('POST', `/${fixture.index()}/_close`);
   await fixture.call('POST', `/${fixture.index()}/_open`);
-  await fixture.call('GET', `/_cluster/health/${fixture.index()}?wait_for_status=yellow&timeout=20s`);
+  await fixture.call('GET', `/_cluster/health/${fixture.index()}?wait_for_status=yellow&timeout=90s`);
   await write(
     'remove',
     ['removed', 'marked'].map((id) => fixture.event({ id, document: { v: 'zombie' }, ...at(2) })),

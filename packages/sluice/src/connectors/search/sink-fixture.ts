@@ -16,6 +16,9 @@ import { openSearchSink } from './sink.ts';
  * reading back what is there.
  */
 
+/** A server that has just started is slow where many others run beside it. */
+const REQUEST_TIMEOUT = '3m';
+
 /** A document as the index has it. */
 export interface StoredDocument {
   readonly version: bigint;
@@ -36,7 +39,8 @@ export class SearchFixture implements AsyncDisposable {
   }
 
   settings(more: Record<string, unknown> = {}): SearchSinkConfig {
-    return searchSinkConfig.parse({ nodes: [this.url], retries: { min: '1ms', max: '20ms' }, ...more });
+    const usual = { nodes: [this.url], retries: { min: '1ms', max: '20ms' }, requestTimeout: REQUEST_TIMEOUT };
+    return searchSinkConfig.parse({ ...usual, ...more });
   }
 
   sink(more: Record<string, unknown> = {}, context: Partial<SinkContext> = {}): Promise<Sink> {

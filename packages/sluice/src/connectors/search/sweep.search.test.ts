@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { BSON } from 'bson';
 import { silentLogger } from '../../core/logger.ts';
 import { versionNumberOfTime } from '../../core/version-number.ts';
+import { waitFor } from '../../testing/wait-for.ts';
 import { writerOver } from './bulk-fixture.ts';
 import type { SearchClient } from './client.ts';
 import { type EventInit, SearchFixture, writeAll } from './sink-fixture.ts';
@@ -87,10 +88,14 @@ test('a sweep goes through all pages, and asks before each of them whether it ma
   assert.equal((await fixture.found()).size, 2_101);
   assert.equal(await sweep(parts, fixture.index(), before, { signal }), 2_100);
   assert.deepEqual(await fixture.ids(), ['newer']);
-  const { _all: all } = (await fixture.call('GET', `/${fixture.index()}/_stats/search`)) as {
-    _all: { total: { search: { scroll_current: number } } };
+  const isEnded = async () => {
+    const { _all: all } = (await fixture.call('GET', `/${fixture.index()}/_stats/search`)) as {
+      _all: { total: { search: { scroll_current: number } } };
+    };
+    return all.total.search.scroll_current === 0;
   };
-  assert.equal(all.total.search.scroll_current, 0);
+  // Not ended, they would be kept for ten minutes.
+  await waitFor(isEnded, { timeoutMs: 30_000, message: 'no search is kept on the server' });
 });
 
 test('a drop empties the index and what is written afterwards stays; with onDrop: keep nothing happens', async () => {

@@ -38,8 +38,14 @@ export class Breaker {
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+    const inARow = new ConsecutiveBreaker(options.settings.breaker.failures);
     this.#policy = circuitBreaker(handleType(Outage), {
-      breaker: new ConsecutiveBreaker(options.settings.breaker.failures),
+      breaker: {
+        state: undefined,
+        success: () => inARow.success(),
+        // Work from before it opened may fail as late as while a probe is on its way, and says nothing about that.
+        failure: (startedIn) => inARow.failure() && this.#policy.state === startedIn,
+      },
       halfOpenAfter: { next: (context) => this.#openFor(1, outageIn(context.result)) },
     });
     this.#policy.onBreak((reason) => this.#opened(outageIn(reason)));

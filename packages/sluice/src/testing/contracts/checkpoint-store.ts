@@ -29,7 +29,7 @@ function isFenced(error: unknown): boolean {
 /** What every checkpoint store promises. `fixture` is asked for once per case. */
 export function checkpointStoreContract(name: string, fixture: () => Promise<CheckpointStoreFixture>): void {
   const contract = (title: string, body: (f: CheckpointStoreFixture, partition: PartitionId) => Promise<void>) =>
-    test(`${name} checkpoint store: ${title}`, { timeout: 60_000 }, async () => {
+    test(`${name} checkpoint store: ${title}`, { timeout: 300_000 }, async () => {
       const prepared = await fixture();
       try {
         await body(prepared, `pipe-${randomUUID().slice(0, 8)}/0`);

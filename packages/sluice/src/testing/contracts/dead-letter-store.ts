@@ -46,7 +46,7 @@ function plain(entry: DeadLetter | undefined): object | undefined {
 /** What every dead-letter store promises. `fixture` is asked for once per case. */
 export function deadLetterStoreContract(name: string, fixture: () => Promise<DeadLetterStoreFixture>): void {
   const contract = (title: string, body: (f: DeadLetterStoreFixture) => Promise<void>) =>
-    test(`${name} dead letters: ${title}`, { timeout: 60_000 }, async () => {
+    test(`${name} dead letters: ${title}`, { timeout: 300_000 }, async () => {
       const prepared = await fixture();
       try {
         await body(prepared);

@@ -40,6 +40,9 @@ export interface DocumentPromises {
   readonly refused?: readonly b.Field[];
 }
 
+/** A fixture may have to start a server first. */
+const CASE_LIMIT_MS = 300_000;
+
 /** Beyond what a number of a version can tell apart. */
 const LATE_IN_A_TRANSACTION = 5_000;
 
@@ -51,7 +54,7 @@ export function documentSinkContract(
 ): void {
   const contract = (title: string, body: (c: Case) => Promise<void>, applies = true) => {
     if (!applies) return;
-    test(`${name} sink of documents: ${title}`, { timeout: 60_000 }, async (t) => {
+    test(`${name} sink of documents: ${title}`, { timeout: CASE_LIMIT_MS }, async (t) => {
       const prepared = await fixture();
       try {
         await body({ ...prepared, coll: `c_${randomBytes(4).toString('hex')}`, random: testRandom(t) });

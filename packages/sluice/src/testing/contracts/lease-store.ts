@@ -15,8 +15,10 @@ export interface LeaseStoreFixture {
 }
 
 const signal = new AbortController().signal;
-const LONG_MS = 60_000;
+const LONG_MS = 600_000;
 const SHORT_MS = 300;
+/** What has to happen before a lease runs out is tried with longer ones while that does not succeed. */
+const SHORT_ONES_MS = [SHORT_MS, 5_000, 30_000];
 
 function instance(name: string): Instance {
   return { id: randomUUID(), name, process: { space: 'machine/boot/pid', pid: 4711, startedAt: '12' } };
@@ -28,10 +30,26 @@ function granted(view: LeaseView, holder: Instance, ttlMs: number): LeaseGrant {
   return { partition: view.partition, holder, ttlMs, epoch: view.epoch };
 }
 
+/**
+ * Runs `begin`, and then what it returns if that took less than the lease lasts; otherwise begins anew with another
+ * partition and a longer lease.
+ */
+async function beforeItRunsOut(
+  partition: PartitionId,
+  begin: (partition: PartitionId, ttlMs: number) => Promise<() => Promise<void>>,
+): Promise<void> {
+  for (const [attempt, ttlMs] of SHORT_ONES_MS.entries()) {
+    const startedMs = performance.now();
+    const proceed = await begin(partition.replace('/0', `/${attempt}`), ttlMs);
+    if (performance.now() - startedMs < ttlMs) return proceed();
+  }
+  assert.fail('every answer came after the lease had run out');
+}
+
 /** What every lease store promises. `fixture` is asked for once per case. */
 export function leaseStoreContract(name: string, fixture: () => Promise<LeaseStoreFixture>): void {
   const contract = (title: string, body: (f: LeaseStoreFixture, partition: PartitionId) => Promise<void>) =>
-    test(`${name} lease store: ${title}`, { timeout: 60_000 }, async () => {
+    test(`${name} lease store: ${title}`, { timeout: 300_000 }, async () => {
       const prepared = await fixture();
       try {
         await body(prepared, `pipe-${randomUUID().slice(0, 8)}/0`);
@@ -48,7 +66,7 @@ export function leaseStoreContract(name: string, fixture: () => Promise<LeaseSto
     assert.deepEqual(mine, { partition, holder: a, epoch: 1, expiresInMs: mine.expiresInMs });
     const seen = await second.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
     assert.deepEqual(seen, { partition, holder: a, epoch: 1, expiresInMs: seen.expiresInMs });
-    assert.ok(seen.expiresInMs > LONG_MS - 20_000 && seen.expiresInMs <= LONG_MS, `${seen.expiresInMs} ms are left`);
+    assert.ok(seen.expiresInMs > LONG_MS - 120_000 && seen.expiresInMs <= LONG_MS, `${seen.expiresInMs} ms are left`);
   });
 
   contract('of many at once exactly one gets it', async ({ open }, partition) => {
@@ -70,24 +88,32 @@ export function leaseStoreContract(name: string, fixture: () => Promise<LeaseSto
     assert.equal(granted(next, b, LONG_MS).epoch, 2);
   });
 
-  contract('it can be taken when it has run out, not before', async ({ open, elapse }, partition) => {
+  contract('it can be taken when it has run out, not before', async ({ open, elapse }, pipe) => {
     await using store = await open();
-    granted(await store.take({ partition, holder: a, ttlMs: SHORT_MS }, signal), a, SHORT_MS);
-    const early = await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
-    granted(early, a, SHORT_MS);
-    await elapse(early.expiresInMs + 1);
-    assert.equal(granted(await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal), b, LONG_MS).epoch, 2);
+    await beforeItRunsOut(pipe, async (partition, ttlMs) => {
+      granted(await store.take({ partition, holder: a, ttlMs }, signal), a, ttlMs);
+      const early = await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
+      return async () => {
+        granted(early, a, ttlMs);
+        await elapse(early.expiresInMs + 1);
+        assert.equal(granted(await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal), b, LONG_MS).epoch, 2);
+      };
+    });
   });
 
-  contract('a renewal counts from its own moment and keeps the epoch', async ({ open, elapse }, partition) => {
+  contract('a renewal counts from its own moment and keeps the epoch', async ({ open, elapse }, pipe) => {
     await using store = await open();
-    const grant = granted(await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal), a, SHORT_MS);
-    assert.equal(await store.renew(grant, signal), true);
-    const seen = await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
-    assert.equal(granted(seen, a, SHORT_MS).epoch, 1);
-    assert.ok(seen.expiresInMs <= SHORT_MS, 'the time of the renewal holds');
-    await elapse(SHORT_MS + 1);
-    granted(await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal), b, LONG_MS);
+    await beforeItRunsOut(pipe, async (partition, ttlMs) => {
+      const grant = granted(await store.take({ partition, holder: a, ttlMs: LONG_MS }, signal), a, ttlMs);
+      assert.equal(await store.renew(grant, signal), true);
+      const seen = await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal);
+      return async () => {
+        assert.equal(granted(seen, a, ttlMs).epoch, 1);
+        assert.ok(seen.expiresInMs <= ttlMs, 'the time of the renewal holds');
+        await elapse(ttlMs + 1);
+        granted(await store.take({ partition, holder: b, ttlMs: LONG_MS }, signal), b, LONG_MS);
+      };
+    });
   });
 
   contract('who lost it can neither renew nor release it', async ({ open, elapse }, partition) => {

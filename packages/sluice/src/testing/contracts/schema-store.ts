@@ -16,7 +16,7 @@ const signal = new AbortController().signal;
 /** What every store of learned schemas promises. `fixture` is asked for once per case. */
 export function schemaStoreContract(name: string, fixture: () => Promise<SchemaStoreFixture>): void {
   const contract = (title: string, body: (f: SchemaStoreFixture, pipeline: string) => Promise<void>) =>
-    test(`${name} schema store: ${title}`, { timeout: 60_000 }, async () => {
+    test(`${name} schema store: ${title}`, { timeout: 300_000 }, async () => {
       const prepared = await fixture();
       try {
         await body(prepared, `pipe-${randomUUID().slice(0, 8)}`);

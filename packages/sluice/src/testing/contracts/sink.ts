@@ -97,7 +97,7 @@ function perKey(found: readonly FoundRecord[]): Map<string, (string | null)[]> {
 /** What every sink promises. `fixture` is asked for once per case. */
 export function sinkContract(name: string, fixture: () => Promise<SinkFixture>): void {
   const contract = (title: string, body: (f: SinkFixture) => Promise<void>) =>
-    test(`${name} sink: ${title}`, { timeout: 60_000 }, async () => {
+    test(`${name} sink: ${title}`, { timeout: 300_000 }, async () => {
       const prepared = await fixture();
       try {
         await body(prepared);

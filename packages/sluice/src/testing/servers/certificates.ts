@@ -14,7 +14,7 @@ export interface Certificates {
   readonly clientCertificateFile: string;
 }
 
-const OPENSSL_LIMIT_MS = 30_000;
+const OPENSSL_LIMIT_MS = 60_000;
 const DAYS = '30';
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 

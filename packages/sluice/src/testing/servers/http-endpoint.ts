@@ -53,6 +53,8 @@ export class HttpEndpoint implements AsyncDisposable {
   static async start(tls?: Certificates): Promise<HttpEndpoint> {
     const pem = tls === undefined ? undefined : await readFile(tls.serverFile);
     const server = pem === undefined ? createServer() : createTlsServer({ key: pem, cert: pem });
+    // After the usual 5 s a request could meet the end of its connection.
+    server.keepAliveTimeout = 600_000;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const endpoint = new HttpEndpoint(server, `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`);

@@ -4,7 +4,7 @@ import { Admin, alterUserScramCredentialsV0, Connection } from '@platformatic/ka
 /** The two SCRAM mechanisms of Kafka, as its clients name them. */
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
-const CALL_LIMIT_MS = 5000;
+const CALL_LIMIT_MS = 10_000;
 const SCRAM_ITERATIONS = 4096;
 const SCRAM_PARAMETERS = {
   'SCRAM-SHA-256': { id: 1, hash: 'sha256', bytes: 32 },
@@ -23,6 +23,29 @@ export async function countBrokers(broker: string): Promise<number> {
   try {
     const metadata = await admin.metadata({ topics: [], forceUpdate: true });
     return metadata.brokers.size;
+  } finally {
+    await admin.close();
+  }
+}
+
+/** True when this user gets in at `broker`; rejects when not. `ca`: the listener speaks TLS. */
+export async function canLogIn(
+  broker: string,
+  { mechanism, user, password }: { mechanism: ScramMechanism; user: string; password: string },
+  ca: string | undefined,
+): Promise<true> {
+  const admin = new Admin({
+    clientId: 'sluice-test-bed',
+    bootstrapBrokers: [broker],
+    retries: 0,
+    connectTimeout: CALL_LIMIT_MS,
+    requestTimeout: CALL_LIMIT_MS,
+    sasl: { mechanism, username: user, password },
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  });
+  try {
+    await admin.metadata({ topics: [], forceUpdate: true });
+    return true;
   } finally {
     await admin.close();
   }

@@ -41,7 +41,7 @@ test('the shared broker is the same for the whole process and makes no topics by
   await assert.rejects(produce({ brokers }, newTopic(), 'x'));
 });
 
-test('stopped, killed or paused, it comes back with its data on the same address', { timeout: 120_000 }, async () => {
+test('stopped, killed or paused, it comes back with its data on the same address', { timeout: 480_000 }, async () => {
   const server = await startKafka();
   const topic = newTopic();
   await createTopic(server, topic);
@@ -128,8 +128,8 @@ async function topicsSeen(
     clientId: 'bed',
     bootstrapBrokers: [...server.brokers],
     retries: 0,
-    connectTimeout: 3000,
-    requestTimeout: 3000,
+    connectTimeout: 10_000,
+    requestTimeout: 10_000,
     ...(tls === undefined ? {} : { tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } }),
     ...(login === undefined
       ? {}

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { waitFor } from '../wait-for.ts';
 import { findKafka, type KafkaInstallation } from './find-kafka.ts';
 import { freePorts } from './free-port.ts';
-import { countBrokers, setScramPassword } from './kafka-admin.ts';
+import { canLogIn, countBrokers, setScramPassword } from './kafka-admin.ts';
 import { brokerProperties, type KafkaPorts } from './kafka-properties.ts';
 import { type KafkaSecurity, makeKafkaSecurity } from './kafka-security.ts';
 import { runProgram } from './server-cache.ts';
-import { openServerHome, type ServerHome, type ServerProcess, startFailure } from './server-home.ts';
+import { openServerHome, type ServerHome, type ServerProcess, untilReady } from './server-home.ts';
 
 export type { KafkaSecurity } from './kafka-security.ts';
 
@@ -42,9 +42,10 @@ export interface KafkaServer extends AsyncDisposable {
 }
 
 const ATTEMPTS = 3;
-const START_LIMIT_MS = 90_000;
-const CLEAN_STOP_LIMIT_MS = 20_000;
-const FORMAT_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 180_000;
+const CLEAN_STOP_LIMIT_MS = 60_000;
+const FORMAT_LIMIT_MS = 120_000;
+const PASSWORD_LIMIT_MS = 30_000;
 const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx256m'];
 const BROKER_JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-Djava.awt.headless=true'];
 const QUIET = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true'];
@@ -104,7 +105,11 @@ async function startIn(home: ServerHome, installation: KafkaInstallation, option
     start: () => broker.start(),
     async setPassword(user, password) {
       if (security.login === undefined) throw new Error('this Kafka was started without `sasl`');
-      await setScramPassword(`127.0.0.1:${plain}`, security.login.mechanism, { user, password });
+      const { mechanism } = security.login;
+      await setScramPassword(`127.0.0.1:${plain}`, mechanism, { user, password });
+      // The answer comes from the controller; the broker, which checks logins, learns of it a moment later.
+      const known = () => canLogIn(`127.0.0.1:${client}`, { mechanism, user, password }, security.tls?.ca);
+      await waitFor(known, { timeoutMs: PASSWORD_LIMIT_MS, message: `${user} can log in`, retryErrors: true });
     },
     [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
   };
@@ -165,14 +170,12 @@ class Broker {
   }
 
   async #answers(process: ServerProcess): Promise<void> {
-    const ready = async () => !process.running || (await countBrokers(this.#address)) > 0;
-    await waitFor(ready, {
+    await untilReady(process, async () => (await countBrokers(this.#address)) > 0, {
+      what: 'Kafka',
+      at: this.#address,
       timeoutMs: START_LIMIT_MS,
       intervalMs: 100,
-      retryErrors: true,
-      message: `Kafka at ${this.#address} answers`,
     });
-    if (!process.running) throw await startFailure('Kafka', await process.exited, process);
   }
 }
 

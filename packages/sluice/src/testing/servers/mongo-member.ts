@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Document, MongoClient, type MongoClientOptions } from 'mongodb';
 import { waitFor } from '../wait-for.ts';
 import { acceptsConnections } from './free-port.ts';
-import { type ServerHome, type ServerProcess, startFailure } from './server-home.ts';
+import { type ServerHome, type ServerProcess, untilReady } from './server-home.ts';
 
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 120_000;
+const SELECTION_LIMIT_MS = 60_000;
 const MEMBER_ARGS = [
   '--bind_ip',
   '127.0.0.1',
@@ -81,9 +82,8 @@ export function planMember(plan: MemberPlan): MongoMember & { launch(): Promise<
 }
 
 async function listening(process: ServerProcess, port: number): Promise<void> {
-  const ready = async () => !process.running || (await acceptsConnections(port));
-  await waitFor(ready, { timeoutMs: START_LIMIT_MS, intervalMs: 25, message: `mongod on port ${port} listens` });
-  if (!process.running) throw await startFailure('mongod', await process.exited, process);
+  const limits = { timeoutMs: START_LIMIT_MS, intervalMs: 25 };
+  await untilReady(process, () => acceptsConnections(port), { what: 'mongod', at: `port ${port}`, ...limits });
 }
 
 /** Asks the member at `uri` how it sees the replica set until `accept` is true; returns that answer. */
@@ -107,7 +107,7 @@ export async function withMongo<T>(
   work: (client: MongoClient) => Promise<T>,
   options: MongoClientOptions = {},
 ): Promise<T> {
-  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 10_000, ...options });
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: SELECTION_LIMIT_MS, ...options });
   try {
     await client.connect();
     return await work(client);

@@ -8,10 +8,13 @@ import { waitFor } from '../wait-for.ts';
 import { startNats, testNats } from './nats.ts';
 import { isRunning, startServerOwner, waitUntilGone } from './orphan-check.ts';
 
+const ANSWER_LIMIT_MS = 20_000;
+
 async function publish(servers: readonly string[], text: string): Promise<void> {
   const connection = await connect({ servers: [...servers], reconnect: false });
   try {
-    await jetstream(connection).publish('t.x', text);
+    // The same text is one message, however often it is sent.
+    await jetstream(connection, { timeout: ANSWER_LIMIT_MS }).publish('t.x', text, { msgID: text });
   } finally {
     await connection.close();
   }
@@ -20,7 +23,7 @@ async function publish(servers: readonly string[], text: string): Promise<void> 
 async function addStream(servers: readonly string[], replicas = 1): Promise<number> {
   const connection = await connect({ servers: [...servers], reconnect: false });
   try {
-    const manager = await jetstreamManager(connection);
+    const manager = await jetstreamManager(connection, { timeout: ANSWER_LIMIT_MS });
     return (await manager.streams.add({ name: 'T', subjects: ['t.>'], num_replicas: replicas })).config.num_replicas;
   } finally {
     await connection.close();
@@ -35,7 +38,7 @@ test('the shared server is the same for the whole process', async () => {
   assert.deepEqual(await testNats(), servers);
 });
 
-test('stopped, killed or paused, it comes back with its data on the same address', { timeout: 60_000 }, async () => {
+test('stopped, killed or paused, it comes back with its data on the same address', { timeout: 240_000 }, async () => {
   const server = await startNats();
   const { servers } = server;
   await addStream(servers);
@@ -55,9 +58,15 @@ test('stopped, killed or paused, it comes back with its data on the same address
   await waitUntilGone({ dir, pids: [...pids, server.pid] });
 });
 
-test('three servers are a cluster that survives the death of one', { timeout: 60_000 }, async () => {
+test('three servers are a cluster that survives the death of one', { timeout: 240_000 }, async () => {
   await using server = await startNats({ nodes: 3 });
-  assert.equal(await addStream(server.servers, 3), 3);
+  // Each server is ready; that the others are its peers the leader learns a moment later.
+  const replicas = await waitFor(() => addStream(server.servers, 3), {
+    timeoutMs: 60_000,
+    message: 'three servers are known',
+    retryErrors: true,
+  });
+  assert.equal(replicas, 3);
   await publish(server.servers, 'one');
   await server.nodes[1]?.stop('SIGKILL');
   const others = server.servers.filter((_, index) => index !== 1);
@@ -67,7 +76,7 @@ test('three servers are a cluster that survives the death of one', { timeout: 60
     await publish(others, 'two');
     return true;
   };
-  await waitFor(said, { timeoutMs: 30_000, message: 'there is a leader', retryErrors: true });
+  await waitFor(said, { timeoutMs: 90_000, message: 'there is a leader', retryErrors: true });
   assert.deepEqual(await contents(others), ['one', 'two']);
 });
 

@@ -1,10 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { waitFor } from '../wait-for.ts';
 import { findNats } from './find-nats.ts';
 import { freePorts } from './free-port.ts';
 import { makeNatsSecurity, type NatsAuth, type NatsSecurity } from './nats-security.ts';
-import { openServerHome, type ServerHome, type ServerProcess, startFailure } from './server-home.ts';
+import { openServerHome, type ServerHome, type ServerProcess, untilReady } from './server-home.ts';
 
 /** What kind of NATS to start. */
 export interface NatsOptions {
@@ -42,8 +41,9 @@ export interface NatsServer extends AsyncDisposable, Omit<NatsNode, 'address'> {
 }
 
 const ATTEMPTS = 3;
-const START_LIMIT_MS = 60_000;
-const CLEAN_STOP_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 120_000;
+const CLEAN_STOP_LIMIT_MS = 60_000;
+const REQUEST_LIMIT_MS = 5_000;
 
 /**
  * Starts nats-server with JetStream on free loopback ports with a folder of its own; JetStream is ready when it
@@ -181,19 +181,14 @@ class Node implements NatsNode {
 
   async #isReady(process: ServerProcess): Promise<void> {
     const ready = async () => {
-      if (!process.running) return true;
       const response = await fetch(`http://127.0.0.1:${this.#place.monitor}/healthz`, {
-        signal: AbortSignal.timeout(2000),
+        signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
       });
-      await response.arrayBuffer();
-      return response.ok;
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${response.status} ${text}`);
+      return true;
     };
-    await waitFor(ready, {
-      timeoutMs: START_LIMIT_MS,
-      intervalMs: 20,
-      retryErrors: true,
-      message: `JetStream at ${this.address} is ready`,
-    });
-    if (!process.running) throw await startFailure('nats-server', await process.exited, process);
+    const limits = { timeoutMs: START_LIMIT_MS, intervalMs: 20 };
+    await untilReady(process, ready, { what: 'nats-server', at: this.address, ...limits });
   }
 }

@@ -5,7 +5,7 @@ import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { waitFor } from '../wait-for.ts';
 
-const CLEANUP_LIMIT_MS = 20_000;
+const CLEANUP_LIMIT_MS = 60_000;
 
 /** A program that has started servers and goes on running: to be killed, to see what stays behind. */
 export interface ServerOwner {

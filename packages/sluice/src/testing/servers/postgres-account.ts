@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { SluiceError } from '../../core/failure.ts';
 import { runProgram } from './server-cache.ts';
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const OTHER_USER = 'nobody';
 
 /** The user who runs PostgreSQL, which refuses to run as root. */

@@ -44,8 +44,12 @@ export interface PostgresServer extends AsyncDisposable {
 }
 
 const ATTEMPTS = 3;
-/** A killed server loses nothing with these: only the machine may not stop. What shares memory stays in the folder. */
+/**
+ * A killed server loses nothing with these: only the machine may not stop. What shares memory stays in the folder. Nobody
+ * but the tests takes locks.
+ */
 const SETTINGS = [
+  'autovacuum = off',
   'fsync = off',
   'full_page_writes = off',
   "listen_addresses = '127.0.0.1'",

@@ -1,13 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
-import { waitFor } from '../wait-for.ts';
-import { childrenOf, pauseAll, signalAll } from './process-family.ts';
-import { type ServerHome, type ServerProcess, startFailure } from './server-home.ts';
+import { childrenOf, pauseAll, signalAll, untilGone } from './process-family.ts';
+import { type ServerHome, type ServerProcess, untilReady } from './server-home.ts';
 
-const START_LIMIT_MS = 60_000;
-const CLEAN_STOP_LIMIT_MS = 20_000;
-const CONNECT_LIMIT_MS = 5_000;
+const START_LIMIT_MS = 120_000;
+const CLEAN_STOP_LIMIT_MS = 60_000;
+const CONNECT_LIMIT_MS = 10_000;
 
 /** The server over several lives: the first process, whose children serve one client each. */
 export class Postmaster {
@@ -83,22 +82,22 @@ export class Postmaster {
 
   async #answers(process: ServerProcess): Promise<void> {
     const { host, port } = this.#connection;
-    await waitFor(async () => !process.running || (await answers(this.#connection)), {
+    await untilReady(process, () => answers(this.#connection), {
+      what: 'PostgreSQL',
+      at: `${host}:${port}`,
       timeoutMs: START_LIMIT_MS,
       intervalMs: 20,
-      retryErrors: true,
-      message: `PostgreSQL at ${host}:${port} answers`,
     });
-    if (!process.running) throw await startFailure('PostgreSQL', await process.exited, process);
   }
 }
 
-/** Kills every process of it, as the end of a machine would. */
+/** Kills every process of it, as the end of a machine would. One that is left holds the memory they share: none starts beside it. */
 async function killFamily(process: ServerProcess): Promise<void> {
   await process.kill('SIGSTOP');
   const children = await childrenOf(process.pid);
   await process.kill('SIGKILL');
   signalAll(children, 'SIGKILL');
+  await untilGone(children);
 }
 
 async function answers(connection: ClientConfig): Promise<boolean> {

@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { waitFor } from '../wait-for.ts';
 import { runProgram } from './server-cache.ts';
 
-const PS_LIMIT_MS = 10_000;
-const PAUSE_LIMIT_MS = 10_000;
+const PS_LIMIT_MS = 30_000;
+const PAUSE_LIMIT_MS = 60_000;
+const KILL_LIMIT_MS = 60_000;
 
 /** The processes that `pid` has started and that still run. */
 export async function childrenOf(pid: number): Promise<number[]> {
@@ -67,6 +68,17 @@ export async function pauseAll(pids: readonly number[]): Promise<void> {
       timeoutMs: PAUSE_LIMIT_MS,
       intervalMs: 5,
       message: `process ${pid} stands still`,
+    });
+  }
+}
+
+/** Resolves when processes that were killed are gone, or wait for nothing but their burial. */
+export async function untilGone(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) {
+    await waitFor(async () => ['Z', 'X', undefined].includes(await processState(pid)), {
+      timeoutMs: KILL_LIMIT_MS,
+      intervalMs: 5,
+      message: `process ${pid} is gone`,
     });
   }
 }

@@ -37,7 +37,9 @@ final class SearchNode extends Node {
             .put("transport.type", "netty4")
             .put("http.type", "netty4")
             // A full disk of the machine must not make indexes read-only.
-            .put("cluster.routing.allocation.disk.threshold_enabled", false);
+            .put("cluster.routing.allocation.disk.threshold_enabled", false)
+            // Nor garbage that was not collected yet make requests fail.
+            .put("indices.breaker.total.use_real_memory", false);
     for (int index = 3; index < arguments.length; index++) {
       String[] setting = arguments[index].split("=", 2);
       settings.put(setting[0], setting[1]);

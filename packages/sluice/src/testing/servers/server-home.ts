@@ -31,17 +31,17 @@ for file in "$home"/leaving/*; do
   [ -f "$file" ] || continue
   pid=$(cat "$file")
   tries=0
-  while ours "$pid" && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+  while ours "$pid" && [ $tries -lt 600 ]; do sleep 0.05; tries=$((tries + 1)); done
 done
 tries=0
-until rm -rf "$home" 2>/dev/null || [ $tries -ge 20 ]; do sleep 0.1; tries=$((tries + 1)); done
+until rm -rf "$home" 2>/dev/null || [ $tries -ge 300 ]; do sleep 0.1; tries=$((tries + 1)); done
 `;
 
 /** Writes its own process number where the watchdog looks, then becomes the server (same number). */
 const LAUNCHER = 'set -e; file=$1; shift; echo $$ >"$file"; exec "$@"';
 
-const DISPOSE_LIMIT_MS = 20_000;
-const STOP_LIMIT_MS = 10_000;
+const DISPOSE_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 60_000;
 
 /** What to start. The command line must name the home's folder, or the watchdog will not recognise the process. */
 export interface ServerCommand {
@@ -102,7 +102,7 @@ export async function openServerHome(prefix: string): Promise<ServerHome> {
       await killed;
       await gone;
       clearTimeout(limit);
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
@@ -177,6 +177,36 @@ function exitOf(child: ChildProcess): Promise<string> {
 
 function unrefStream(stream: unknown): void {
   (stream as { unref?: () => void } | null)?.unref?.();
+}
+
+/** How long to wait for a server, and what for. */
+export interface ReadyOptions {
+  /** What it is, e.g. `Kafka`. */
+  readonly what: string;
+  /** Where it is, for the message. */
+  readonly at: string;
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+}
+
+/**
+ * Asks until `isReady` says yes; an error means "not yet". Rejects with the end of the server's log when it ends before,
+ * or when the time is over.
+ */
+export async function untilReady(
+  process: ServerProcess,
+  isReady: () => Promise<boolean>,
+  { what, at, timeoutMs, intervalMs }: ReadyOptions,
+): Promise<void> {
+  const message = `${what} at ${at} is ready`;
+  try {
+    const over = async () => !process.running || (await isReady());
+    await waitFor(over, { timeoutMs, intervalMs, retryErrors: true, message });
+  } catch (error) {
+    const { message: why, cause } = error as Error;
+    throw await startFailure(what, cause instanceof Error ? `${why}: ${cause.message}` : why, process);
+  }
+  if (!process.running) throw await startFailure(what, await process.exited, process);
 }
 
 /** The error for a server that does not come up: what it was, why, and the end of its log. */

@@ -8,7 +8,7 @@ import { applyTo, DdlFixture, structureOf } from './ddl-fixture.ts';
  * Real changes of a source database, as its stream tells them, applied to a target database.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const COLLATION = { locale: 'de', strength: 2 } as const;
 
 async function everyKind({ source: db }: DdlFixture): Promise<void> {

@@ -9,7 +9,7 @@ import { applyTo, DdlFixture, structureOf } from './ddl-fixture.ts';
  * some behind.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 async function changesOf(fixture: DdlFixture) {
   return (await fixture.events()).filter(({ op }) => op !== 'insert');

@@ -9,7 +9,7 @@ import { applyTo, DdlFixture, madeEvent, structureOf } from './ddl-fixture.ts';
  * pipeline goes on or stops as it is set.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 
 interface RefusedCase {
   readonly what: string;

@@ -13,7 +13,7 @@ import { idOf } from './raw-read.ts';
  * What a scope covers, as seen by users with all, some and the least rights.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const COLLATION = { locale: 'en', strength: 2 };
 
 let server: MongoServer;

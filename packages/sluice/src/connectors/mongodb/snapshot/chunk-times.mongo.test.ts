@@ -16,7 +16,7 @@ import { estimatedCount, splitRanges } from './split-ranges.ts';
  * Chunks as of a time: what is read while others write, when the time or the collection is gone, by whom, how long.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const values = (rows: readonly Uint8Array[]) => rows.map((row) => deserialize(row)['n'] as unknown);
 const documents = (count: number) => Array.from({ length: count }, () => ({ n: 0 }));
 
@@ -44,7 +44,7 @@ test('all chunks of a time show that time while writers go on', LIMIT, async () 
   });
   try {
     await waitFor(() => collection.findOne({ n: { $gt: 3 } }), {
-      timeoutMs: 20_000,
+      timeoutMs: 120_000,
       message: 'the writers are at work',
     });
     const before = await fixture.readRange(request);
@@ -78,7 +78,7 @@ test('a time that the server no longer keeps', LIMIT, async () => {
           (error: unknown) => error,
         );
       },
-      { timeoutMs: 30_000, message: 'the server forgets the time' },
+      { timeoutMs: 120_000, message: 'the server forgets the time' },
     );
     assert.ok(failure instanceof SluiceError);
     assert.equal(failure.kind, 'transient');
@@ -136,7 +136,9 @@ test('find on the one collection is enough', LIMIT, async () => {
       [1, 0, -1],
       [1, 1, 0],
     ]);
-    assert.equal(await replicationLagSeconds(context), 0);
+    // For a moment after a write, also one of the server itself, it is not zero.
+    const confirmed = async () => (await replicationLagSeconds(context)) === 0;
+    await waitFor(confirmed, { timeoutMs: 60_000, message: 'there is no lag' });
     await assert.rejects(readChunk(context, { ...request, coll: 'other' }), {
       kind: 'transient',
       code: 'mongodb.unauthorized',

@@ -12,7 +12,7 @@ import { KEY_KINDS } from './test-support/key-kinds.ts';
  * Keys compared by the server, in the order of a collation.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const collation = { locale: 'en', strength: 2 };
 
 let fixture: CollectionFixture;

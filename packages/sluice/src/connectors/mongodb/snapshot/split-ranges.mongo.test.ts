@@ -10,7 +10,7 @@ import { estimatedCount, splitRanges } from './split-ranges.ts';
  * Pieces of about equal size, in the order of the collection.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const DOCUMENTS = 20_000;
 
 let fixture: CollectionFixture;

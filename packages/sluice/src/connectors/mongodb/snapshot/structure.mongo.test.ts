@@ -9,7 +9,7 @@ import { Reading, StreamFixture } from '../stream-fixture.ts';
  * With `snapshot.structure` a copy says what collections are like, in the form of the server's own events.
  */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 300_000 };
 const SNAPSHOT = { mode: 'initial', structure: true };
 
 const COLLATION = { locale: 'de', strength: 2 } as const;

@@ -73,7 +73,8 @@ for (const settings of [{}, { delivery: 'exactly-once' }, { guard: 'version' }])
     const coll = `deltas${Object.keys(settings).join('')}`;
     const collection = fixture.source.collection<Numbered>(coll);
     const include = [`${fixture.source.databaseName}.${coll}`];
-    const config = mongodbSourceConfig.parse({ uri: fixture.uri, include, fullDocument: 'off', maxAwaitTime: '100ms' });
+    const times = { maxAwaitTime: '100ms', answerTimeout: '60s', serverSelectionTimeout: '30s' };
+    const config = mongodbSourceConfig.parse({ uri: fixture.uri, include, fullDocument: 'off', ...times });
     await using source = await openMongodbSource(config, { ...fixture.context, onPositionLost: 'fail' });
     await using reading = new Reading(source);
     await reading.start();

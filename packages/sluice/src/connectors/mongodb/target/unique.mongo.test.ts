@@ -92,7 +92,7 @@ test('a conflict that another lane is about to resolve passes', async () => {
     rawEvent({ op: 'insert', coll, after: user(3, 'x'), sequence: 41 }),
   ]);
   await waitFor(async () => (await fixture.raw(coll)).length === 2, {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     message: 'the other document is written',
   });
   await writeEvents(sink, [rawEvent({ op: 'update', coll, after: user(1, 'b'), sequence: 39 })]);
