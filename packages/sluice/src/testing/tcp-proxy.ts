@@ -8,6 +8,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** How many connections are open now. */
   readonly connections: number;
+  /** Bytes that were sent and have not been passed on. At 1 MiB in one direction of a connection the sender is stopped. */
+  readonly heldBytes: number;
   /** Delay of each piece of data in each direction, in ms; order is kept. */
   setLatency(latencyMs: number): void;
   /** From now on nothing passes in either direction, and nobody is told: what a broken network looks like. */
@@ -36,6 +38,9 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     get connections() {
       return network.connections;
     },
+    get heldBytes() {
+      return network.heldBytes;
+    },
     setLatency: (latencyMs) => network.setLatency(latencyMs),
     blackhole: () => network.open(false),
     heal: () => network.open(true),
@@ -59,6 +64,10 @@ class Network {
 
   get connections(): number {
     return this.#pairs.size;
+  }
+
+  get heldBytes(): number {
+    return [...this.#flows].reduce((bytes, flow) => bytes + flow.heldBytes, 0);
   }
 
   setLatency(latencyMs: number): void {
@@ -114,6 +123,10 @@ class Flow {
     from.on('data', (chunk: Buffer) => this.#take(chunk));
     from.once('end', () => this.#take(undefined));
     to.on('drain', () => this.pump());
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Passes on what is due. */

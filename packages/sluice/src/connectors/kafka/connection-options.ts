@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type ConnectionOptions, SASLMechanisms, type SASLOptions } from '@platformatic/kafka';
-import { SluiceError } from '../../core/failure.ts';
+import { readCertificates } from '../../settings/named-file.ts';
 import type { KafkaConnectionConfig } from './config.ts';
 
 type SaslConfig = NonNullable<KafkaConnectionConfig['sasl']>;
@@ -32,32 +31,11 @@ function namesHosts(brokers: readonly string[]): boolean {
 }
 
 async function tlsOptions(tls: TlsConfig): Promise<TlsOptions> {
-  const [ca, cert, key] = await Promise.all([
-    readPem(tls.ca, 'ca'),
-    readPem(tls.cert, 'cert'),
-    readPem(tls.key, 'key'),
-  ]);
   return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...(await readCertificates(tls, 'kafka.tls-file')),
     ...(tls.keyPassphrase === undefined ? {} : { passphrase: tls.keyPassphrase.reveal() }),
     rejectUnauthorized: !tls.insecure,
   };
-}
-
-async function readPem(path: string | undefined, option: string): Promise<Buffer | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new SluiceError(`tls.${option}: the file "${path}" cannot be read`, {
-      kind: 'config',
-      code: 'kafka.tls-file',
-      hint: 'Check the path and the permissions of the file.',
-      cause,
-    });
-  }
 }
 
 function saslOptions(sasl: SaslConfig): SASLOptions {

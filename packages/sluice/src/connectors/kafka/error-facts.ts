@@ -1,3 +1,4 @@
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 /** What can be known about an error of the client library, whatever its nesting. */
 export interface KafkaErrorFacts {
   /** Names of the protocol errors in it, e.g. `NOT_LEADER_OR_FOLLOWER`, outermost first. */
@@ -26,11 +27,6 @@ interface LibraryError {
   readonly cause?: unknown;
 }
 
-/** Node's codes for a certificate that is not accepted, or for a peer that does not speak TLS. */
-const CERTIFICATE =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
-const CONNECTION =
-  /^(ECONN|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN|ETIMEDOUT|EPIPE|ERR_SOCKET|ERR_STREAM_)/;
 const UNSUPPORTED = new Set(['PLT_KFK_UNSUPPORTED_API', 'PLT_KFK_UNSUPPORTED', 'PLT_KFK_UNSUPPORTED_FORMAT']);
 
 /** Walks the error, its parts and its causes. */
@@ -47,9 +43,11 @@ export function errorFacts(error: unknown): KafkaErrorFacts {
     said: spoken(all),
     authentication: codes.includes('PLT_KFK_AUTHENTICATION'),
     unsupported: codes.some((code) => UNSUPPORTED.has(code)),
-    network: codes.some((code) => code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT' || CONNECTION.test(code)),
+    network: codes.some(
+      (code) => code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT' || isConnectionCode(code) || isNameCode(code),
+    ),
     timeout: says('timed out') || codes.includes('ETIMEDOUT'),
-    certificate: codes.some((code) => CERTIFICATE.test(code)) || says('TLS handshake failed'),
+    certificate: codes.some((code) => isCertificateCode(code)) || says('TLS handshake failed'),
     tlsWanted: says('Broker requires TLS'),
   };
 }

@@ -88,7 +88,12 @@ test('codes that the driver left as BSON numbers are understood', () => {
   assert.equal(classify(error, 'open', 'x').kind, 'position-lost');
 });
 
-const OWN: readonly [error: unknown, phase: MongoPhase, kind: FailureKind, code: string][] = [
+/** As the socket throws it, e.g. while the driver waits until a large command is sent. */
+function socketError(code: string): Error {
+  return Object.assign(new Error(`socket ${code}`), { code });
+}
+
+const OWN: readonly (readonly [error: unknown, phase: MongoPhase, kind: FailureKind, code: string])[] = [
   [new MongoNetworkError('connection closed'), 'read', 'transient', 'mongodb.unreachable'],
   [
     Object.assign(new Error('timed out'), { name: 'MongoServerSelectionError' }),
@@ -107,6 +112,9 @@ const OWN: readonly [error: unknown, phase: MongoPhase, kind: FailureKind, code:
     'transient',
     'mongodb.tls',
   ],
+  ...['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED'].map(
+    (code) => [socketError(code), 'write', 'transient', 'mongodb.unreachable'] as const,
+  ),
   [new TypeError('undefined is not a function'), 'read', 'internal', 'mongodb.unexpected'],
   ['a string', 'read', 'internal', 'mongodb.unexpected'],
 ];

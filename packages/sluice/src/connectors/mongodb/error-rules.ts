@@ -1,5 +1,6 @@
 import type { MongoServerError } from 'mongodb';
 import type { FailureKind } from '../../core/failure.ts';
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 import { DOCUMENT_REFUSED, writeRules } from './write-error-rules.ts';
 
 /**
@@ -350,19 +351,16 @@ const OPTION_ERRORS = [
   'ERR_INVALID_URL',
 ];
 
-const TLS_CODES =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_)/;
-const DNS_CODES = /^(ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT|EAI_AGAIN|ECONNREFUSED)$/;
-
 /** The rule for an error that arose on this side of the connection. */
 export function clientErrorRule(error: unknown, phase: MongoPhase): ErrorRule {
   const codes = codesOf(error);
-  if (codes.some((code) => TLS_CODES.test(code))) return TLS;
+  if (codes.some(isCertificateCode)) return TLS;
   const name = error instanceof Error ? error.name : '';
   if (NETWORK_ERRORS.includes(name)) return UNREACHABLE;
   if (phase === 'connect' && OPTION_ERRORS.includes(name)) return WRONG_OPTION;
   if (codes.some((code) => /^(ENOENT|EACCES|EISDIR|EPERM)$/.test(code))) return BAD_FILE;
-  if (codes.some((code) => DNS_CODES.test(code))) return UNREACHABLE;
+  // The driver passes errors of the socket on as they are when it waits until a large command is sent.
+  if (codes.some((code) => isNameCode(code) || isConnectionCode(code))) return UNREACHABLE;
   return UNKNOWN;
 }
 

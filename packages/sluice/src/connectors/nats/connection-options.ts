@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   type ConnectionOptions,
   credsAuthenticator,
@@ -6,6 +5,7 @@ import {
   type TlsOptions,
 } from '@nats-io/transport-node';
 import { SluiceError } from '../../core/failure.ts';
+import { readCertificates, readNamedFile } from '../../settings/named-file.ts';
 import type { NatsConnectionConfig } from './config.ts';
 
 type LoginConfig = NonNullable<NatsConnectionConfig['login']>;
@@ -14,6 +14,8 @@ type TlsConfig = NonNullable<NatsConnectionConfig['tls']>;
 const CONNECT_LIMIT_MS = 10_000;
 /** A connection that has died without a word is noticed within two of these. */
 const PING_EVERY_MS = 10_000;
+/** The code of an error about a file. */
+const FILE = 'nats.file';
 
 /**
  * How the client library connects, apart from the server. Files are read anew at each call, so that renewed ones are taken up; secrets are
@@ -40,7 +42,7 @@ async function loginOptions(login: LoginConfig): Promise<ConnectionOptions> {
     const seed = Buffer.from(login.seed.reveal().trim());
     return { authenticator: guarded(() => nkeyAuthenticator(seed)) };
   }
-  const creds = await read(login.file, 'login.file');
+  const creds = await readNamedFile(login.file, { option: 'login.file', code: FILE });
   return { authenticator: guarded(() => credsAuthenticator(creds)) };
 }
 
@@ -63,28 +65,5 @@ function guarded(make: () => ReturnType<typeof nkeyAuthenticator>): ReturnType<t
 }
 
 async function tlsOptions(tls: TlsConfig): Promise<TlsOptions> {
-  const [ca, cert, key] = await Promise.all([
-    tls.ca === undefined ? undefined : read(tls.ca, 'tls.ca'),
-    tls.cert === undefined ? undefined : read(tls.cert, 'tls.cert'),
-    tls.key === undefined ? undefined : read(tls.key, 'tls.key'),
-  ]);
-  return {
-    ...(ca === undefined ? {} : { ca: ca.toString() }),
-    ...(cert === undefined ? {} : { cert: cert.toString() }),
-    ...(key === undefined ? {} : { key: key.toString() }),
-    handshakeFirst: tls.handshakeFirst,
-  };
-}
-
-async function read(path: string, option: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new SluiceError(`${option}: the file "${path}" cannot be read`, {
-      kind: 'config',
-      code: 'nats.file',
-      hint: 'Check the path and the permissions of the file.',
-      cause,
-    });
-  }
+  return { ...(await readCertificates(tls, FILE)), handshakeFirst: tls.handshakeFirst };
 }

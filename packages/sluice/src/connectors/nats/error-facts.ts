@@ -1,3 +1,4 @@
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 /** A refusal of JetStream in the answer to a publish. */
 export class PublishRefusal extends Error {
   /** JetStream's error code, e.g. 10071. */
@@ -34,12 +35,6 @@ interface LibraryError {
   readonly cause?: unknown;
 }
 
-/** Node's codes for a certificate that is not accepted, or for a peer that does not speak TLS. */
-const CERTIFICATE =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
-const CONNECTION =
-  /^(ECONN|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN|ETIMEDOUT|EPIPE|ERR_SOCKET|ERR_STREAM_)/;
-
 /** Walks the error and its causes. */
 export function errorFacts(error: unknown): NatsErrorFacts {
   const all = [...chainOf(error)];
@@ -50,8 +45,8 @@ export function errorFacts(error: unknown): NatsErrorFacts {
     jetStream: answer && { code: answer.code as number, status: answer.status as number },
     names: all.map(({ name }) => String(name)),
     said: typeof innermost?.message === 'string' ? innermost.message : '',
-    network: codes.some((code) => CONNECTION.test(code)),
-    certificate: codes.some((code) => CERTIFICATE.test(code)),
+    network: codes.some((code) => isConnectionCode(code) || isNameCode(code)),
+    certificate: codes.some((code) => isCertificateCode(code)),
   };
 }
 

@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 import { isAbort, SluiceError } from '../../core/failure.ts';
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 import {
   AUTHENTICATION,
   BY_CLASS,
@@ -47,20 +48,8 @@ const FOREIGN_KEY_VIOLATION = '23503';
 const NOT_NULL_VIOLATION = '23502';
 const CHECK_VIOLATION = '23514';
 
-/** Errors of sockets and name servers. */
-const SOCKET_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ENOENT',
-  'EADDRNOTAVAIL',
-]);
-const TLS_CODE = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO|ERR_OSSL|HOSTNAME_MISMATCH)/;
+/** The socket in the file system is not there. */
+const NO_SOCKET = 'ENOENT';
 const MAX_QUOTED = 200;
 
 /** The code of the server for an error (SQLSTATE); undefined for errors that it did not send. */
@@ -193,8 +182,8 @@ function verdictOf(error: unknown, phase: PostgresPhase): Verdict | undefined {
   }
   if (error instanceof NoAnswerError) return TIMEOUT;
   const code = codeOf(error);
-  if (SOCKET_CODES.has(code)) return phase === 'connect' ? UNREACHABLE : LOST;
-  if (TLS_CODE.test(code)) return TLS;
+  if (isConnectionCode(code) || isNameCode(code) || code === NO_SOCKET) return phase === 'connect' ? UNREACHABLE : LOST;
+  if (isCertificateCode(code)) return TLS;
   return byMessage(messageOf(error), phase);
 }
 

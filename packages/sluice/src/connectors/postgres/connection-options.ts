@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions, SecureVersion } from 'node:tls';
 import type { ClientConfig } from 'pg';
 import { SluiceError } from '../../core/failure.ts';
+import { readCertificates } from '../../settings/named-file.ts';
 import type { PostgresConnection } from './config.ts';
 import { type ParsedUri, parseConnectionUri } from './connection-uri.ts';
 
@@ -94,31 +94,10 @@ function notBound(): SluiceError {
 }
 
 async function tlsOptions({ verify, ca, cert, key, minVersion }: TlsSetting): Promise<ConnectionOptions> {
-  const [authorities, certificate, certificateKey] = await Promise.all([
-    read(ca, 'tls.ca'),
-    read(cert, 'tls.cert'),
-    read(key, 'tls.key'),
-  ]);
   return {
+    ...(await readCertificates({ ca, cert, key }, 'postgres.file')),
     rejectUnauthorized: verify !== 'none',
     ...(minVersion === undefined ? {} : { minVersion }),
     ...(verify === 'ca' ? { checkServerIdentity: () => undefined } : {}),
-    ...(authorities === undefined ? {} : { ca: authorities }),
-    ...(certificate === undefined ? {} : { cert: certificate }),
-    ...(certificateKey === undefined ? {} : { key: certificateKey }),
   };
-}
-
-async function read(path: string | undefined, option: string): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new SluiceError(`${option}: the file "${path}" cannot be read`, {
-      kind: 'config',
-      code: 'postgres.file',
-      hint: 'Check the path and the permissions of the file.',
-      cause,
-    });
-  }
 }

@@ -1,6 +1,7 @@
 import { isDataOperation } from '../../core/change-event.ts';
 import { dataRuns } from '../../core/data-runs.ts';
 import type { Envelope } from '../../core/envelope.ts';
+import { FirstFailure } from '../../core/first-failure.ts';
 import type { Position } from '../../core/position.ts';
 import type { WriteContext, WriteResult } from '../../core/sink.ts';
 import { type BatchPlan, collapse } from './collapse.ts';
@@ -37,7 +38,7 @@ export interface PreparedBatch {
 export class BatchWriter {
   readonly #parts: BatchWriterParts;
   readonly #documents: DocumentWriter;
-  #failure: { readonly error: unknown } | undefined;
+  readonly #failures = new FirstFailure();
 
   constructor(parts: BatchWriterParts) {
     this.#parts = parts;
@@ -58,15 +59,8 @@ export class BatchWriter {
   }
 
   /** As `Sink.write`. */
-  async write(batch: PreparedBatch, context: WriteContext): Promise<WriteResult> {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    try {
-      context.signal.throwIfAborted();
-      return await this.#write(batch, context);
-    } catch (error) {
-      this.#failure ??= { error };
-      throw error;
-    }
+  write(batch: PreparedBatch, context: WriteContext): Promise<WriteResult> {
+    return this.#failures.unlessFailed(context.signal, () => this.#write(batch, context));
   }
 
   async #write({ parts, records }: PreparedBatch, context: WriteContext): Promise<WriteResult> {

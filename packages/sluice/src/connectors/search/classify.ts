@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { type FailureKind, SluiceError } from '../../core/failure.ts';
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 
 /** What is wrong, before it is known where. */
 interface Verdict {
@@ -135,12 +136,8 @@ export function notJson(status: number, doing: string): SluiceError {
   });
 }
 
-/** Node's codes for a certificate that is not accepted, or for a peer that does not speak TLS. */
-const CERTIFICATE =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
-const NAME = /^(ENOTFOUND|EAI_|ENODATA)/;
-const CONNECTION =
-  /^(ECONN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN|ETIMEDOUT|EPIPE|EADDRNOTAVAIL|ERR_SOCKET|ERR_STREAM_|UND_ERR_SOCKET|UND_ERR_CONNECT_TIMEOUT|UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|UND_ERR_ABORTED)/;
+/** Codes of the client for a connection that is gone or does not answer. */
+const CLIENT = /^UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|ABORTED)/;
 /** This machine makes no connection: it has no more files, ports or memory for one, or a rule of its own forbids it. */
 const LOCAL = /^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EACCES|EPERM)$/;
 const PROTOCOL = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|UND_ERR_RESPONSE)/;
@@ -176,9 +173,9 @@ const UNEXPECTED: Verdict = {
   what: 'unexpected error from the HTTP client at',
 };
 
-const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
+const BY_CODE: readonly (readonly [isSuch: (code: string) => boolean, Verdict])[] = [
   [
-    CERTIFICATE,
+    isCertificateCode,
     {
       kind: 'transient',
       code: 'search.tls',
@@ -187,7 +184,7 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
     },
   ],
   [
-    NAME,
+    isNameCode,
     {
       kind: 'transient',
       code: 'search.name',
@@ -195,9 +192,9 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
       hint: 'Check the hosts in `nodes`. It is tried again.',
     },
   ],
-  [PROTOCOL, UNREADABLE],
+  [(code) => PROTOCOL.test(code), UNREADABLE],
   [
-    CONNECTION,
+    (code) => isConnectionCode(code) || CLIENT.test(code),
     {
       kind: 'transient',
       code: 'search.unreachable',
@@ -206,7 +203,7 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
     },
   ],
   [
-    LOCAL,
+    (code) => LOCAL.test(code),
     {
       kind: 'transient',
       code: 'search.no-connection-made',
@@ -217,7 +214,7 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
 ];
 
 function verdictOfCodes(codes: readonly string[]): Verdict {
-  return BY_CODE.find(([pattern]) => codes.some((code) => pattern.test(code)))?.[1] ?? UNEXPECTED;
+  return BY_CODE.find(([isSuch]) => codes.some(isSuch))?.[1] ?? UNEXPECTED;
 }
 
 /** The error, its causes and the errors it is made of (one per address that was tried). */

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { SluiceError } from '../../core/failure.ts';
+import { type CertificateFiles, readCertificates } from '../../settings/named-file.ts';
 import type { SearchConnectionConfig } from './connection-config.ts';
 
 type TlsConfig = SearchConnectionConfig['tls'];
@@ -25,28 +25,17 @@ export async function nodeConnector(tls: TlsConfig, timeoutMs: number): Promise<
   return (options, callback) => connect({ ...options, servername: serverName }, callback);
 }
 
-interface CertificateFiles {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
+interface UnlockedFiles extends CertificateFiles {
   readonly passphrase?: string;
 }
 
-async function certificates(tls: TlsConfig): Promise<CertificateFiles> {
-  const read = async (option: 'ca' | 'cert' | 'key') => {
-    const path = tls?.[option];
-    return path === undefined ? {} : { [option]: await readPem(path, `tls.${option}`) };
-  };
-  return {
-    ...(await read('ca')),
-    ...(await read('cert')),
-    ...(await read('key')),
-    ...(tls?.keyPassphrase === undefined ? {} : { passphrase: tls.keyPassphrase.reveal() }),
-  };
+async function certificates(tls: TlsConfig): Promise<UnlockedFiles> {
+  const files = await readCertificates(tls ?? {}, 'search.file');
+  return tls?.keyPassphrase === undefined ? files : { ...files, passphrase: tls.keyPassphrase.reveal() };
 }
 
 /** Otherwise the first connection would tell, with words that are not for operators. */
-function checkCertificates(files: CertificateFiles): void {
+function checkCertificates(files: UnlockedFiles): void {
   try {
     createSecureContext(files);
   } catch (error) {
@@ -55,19 +44,6 @@ function checkCertificates(files: CertificateFiles): void {
       kind: 'config',
       code: 'search.certificate',
       hint: 'Check that the files are PEM, that `tls.key` belongs to `tls.cert`, and `tls.keyPassphrase`.',
-    });
-  }
-}
-
-async function readPem(path: string, option: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new SluiceError(`${option}: the file "${path}" cannot be read`, {
-      kind: 'config',
-      code: 'search.file',
-      hint: 'Check the path and the permissions of the file.',
-      cause,
     });
   }
 }

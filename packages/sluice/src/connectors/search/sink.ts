@@ -2,6 +2,7 @@ import { isDataOperation } from '../../core/change-event.ts';
 import type { SinkContext } from '../../core/connector.ts';
 import { dataRuns } from '../../core/data-runs.ts';
 import type { Envelope } from '../../core/envelope.ts';
+import { FirstFailure } from '../../core/first-failure.ts';
 import type { Sink, SinkLimits, WriteContext, WriteResult } from '../../core/sink.ts';
 import { BulkPipelines } from './bulk-pipelines.ts';
 import { BulkWriter } from './bulk-writer.ts';
@@ -77,22 +78,15 @@ interface SinkParts {
 class SearchSink implements Sink {
   readonly limits: SinkLimits;
   readonly #parts: SinkParts;
-  #failure: { readonly error: unknown } | undefined;
+  readonly #failures = new FirstFailure();
 
   constructor(parts: SinkParts) {
     this.#parts = parts;
     this.limits = parts.limits;
   }
 
-  async write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    try {
-      context.signal.throwIfAborted();
-      return await this.#write(batch, context);
-    } catch (error) {
-      this.#failure ??= { error };
-      throw error;
-    }
+  write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
+    return this.#failures.unlessFailed(context.signal, () => this.#write(batch, context));
   }
 
   async #write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {

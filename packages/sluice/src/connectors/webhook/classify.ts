@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { SluiceError } from '../../core/failure.ts';
+import { isCertificateCode, isConnectionCode, isNameCode } from '../../core/network-codes.ts';
 
 /**
  * The endpoint, or the way to it, does not work at the moment. Never leaves the sink: the same request is sent again until
@@ -88,12 +89,8 @@ export function verdictOf(status: number): Verdict {
   return { is: 'outage', code: 'webhook.server-error' };
 }
 
-/** Node's codes for a certificate that is not accepted, or for a peer that does not speak TLS. */
-const CERTIFICATE =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
-const NAME = /^(ENOTFOUND|EAI_|ENODATA)/;
-const CONNECTION =
-  /^(ECONN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN|ETIMEDOUT|EPIPE|EADDRNOTAVAIL|ERR_SOCKET|ERR_STREAM_|UND_ERR_SOCKET|UND_ERR_CONNECT_TIMEOUT|UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|UND_ERR_ABORTED)/;
+/** Codes of the client for a connection that is gone or does not answer. */
+const CLIENT = /^UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|ABORTED)/;
 /** This machine makes no connection: it has no more files, ports or memory for one, or a rule of its own forbids it. */
 const LOCAL = /^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EACCES|EPERM)$/;
 const PROTOCOL = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|UND_ERR_RESPONSE)/;
@@ -107,11 +104,11 @@ export function classifyClientError(error: unknown, endpoint: string): Outage | 
   const said = codes[0] === undefined ? '' : ` (${codes.at(-1)})`;
   const outage = (code: string, what: string, hint?: string) =>
     new Outage(`${what} ${endpoint}${said}`, { code, hint, cause: error });
-  if (codes.some((code) => CERTIFICATE.test(code))) {
+  if (codes.some((code) => isCertificateCode(code))) {
     const hint = 'Check `tls.ca`, the name in the certificate of the endpoint and its dates. It is tried again.';
     return outage('webhook.tls', 'no TLS connection to', hint);
   }
-  if (codes.some((code) => NAME.test(code))) {
+  if (codes.some((code) => isNameCode(code))) {
     return outage('webhook.name', 'no address was found for', 'Check the host in `url`. It is tried again.');
   }
   // The parser's own error has bytes of the answer with it, which are nobody's business.
@@ -119,7 +116,8 @@ export function classifyClientError(error: unknown, endpoint: string): Outage | 
     const hint = 'Check that `url` is an HTTP endpoint.';
     return new Outage(`no HTTP answer that can be read from ${endpoint}${said}`, { code: 'webhook.protocol', hint });
   }
-  if (codes.some((code) => CONNECTION.test(code))) return outage('webhook.unreachable', 'no connection to');
+  if (codes.some((code) => isConnectionCode(code) || CLIENT.test(code)))
+    return outage('webhook.unreachable', 'no connection to');
   if (codes.some((code) => LOCAL.test(code))) {
     const hint =
       'This machine makes no connection: check its limit of open files (`ulimit -n`), its memory and its firewall. It is tried again.';

@@ -1,8 +1,7 @@
 import dns from 'node:dns';
-import { readFile } from 'node:fs/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
-import { SluiceError } from '../../core/failure.ts';
+import { readCertificates } from '../../settings/named-file.ts';
 import { AddressGuard } from './address-guard.ts';
 import type { WebhookSinkConfig } from './config.ts';
 
@@ -23,7 +22,7 @@ export async function guardedConnector(
 ): Promise<buildConnector.connector> {
   const guard = new AddressGuard(config.allowPrivate);
   const connect = buildConnector({
-    ...(await certificates(config.tls)),
+    ...(await readCertificates(config.tls ?? {}, 'webhook.file')),
     rejectUnauthorized: true,
     allowH2: false,
     timeout: config.timeout,
@@ -57,25 +56,4 @@ function guardedLookup(guard: AddressGuard, lookup: Lookup): LookupFunction {
       callback(null, first.address, first.family);
     });
   };
-}
-
-async function certificates(tls: WebhookSinkConfig['tls']) {
-  const read = async (option: 'ca' | 'cert' | 'key') => {
-    const path = tls?.[option];
-    return path === undefined ? {} : { [option]: await readPem(path, `tls.${option}`) };
-  };
-  return { ...(await read('ca')), ...(await read('cert')), ...(await read('key')) };
-}
-
-async function readPem(path: string, option: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new SluiceError(`${option}: the file "${path}" cannot be read`, {
-      kind: 'config',
-      code: 'webhook.file',
-      hint: 'Check the path and the permissions of the file.',
-      cause,
-    });
-  }
 }

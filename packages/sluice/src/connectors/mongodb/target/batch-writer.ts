@@ -2,6 +2,7 @@ import { isDataOperation } from '../../../core/change-event.ts';
 import type { Checkpoint } from '../../../core/checkpoint.ts';
 import { dataRuns } from '../../../core/data-runs.ts';
 import type { Envelope } from '../../../core/envelope.ts';
+import { FirstFailure } from '../../../core/first-failure.ts';
 import type { WriteContext, WriteResult } from '../../../core/sink.ts';
 import { collapse } from './collapse.ts';
 import type { DeliveryContext, TargetDelivery } from './delivery.ts';
@@ -22,22 +23,15 @@ export interface BatchWriterParts {
 /** Writes batches: the documents between two other events together, those events alone. */
 export class BatchWriter {
   readonly #parts: BatchWriterParts;
-  #failure: { readonly error: unknown } | undefined;
+  readonly #failures = new FirstFailure();
 
   constructor(parts: BatchWriterParts) {
     this.#parts = parts;
   }
 
   /** As `Sink.write`. */
-  async write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    try {
-      context.signal.throwIfAborted();
-      return await this.#write(batch, context);
-    } catch (error) {
-      this.#failure ??= { error };
-      throw error;
-    }
+  write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {
+    return this.#failures.unlessFailed(context.signal, () => this.#write(batch, context));
   }
 
   async #write(batch: readonly Envelope[], context: WriteContext): Promise<WriteResult> {

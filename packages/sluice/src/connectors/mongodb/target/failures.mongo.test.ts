@@ -4,8 +4,14 @@ import * as b from '../../../bson/test-support/bson-bytes.ts';
 import { SluiceError } from '../../../core/failure.ts';
 import { type MongoServer, startMongo } from '../../../testing/servers/mongo.ts';
 import { failCommands } from '../../../testing/servers/mongo-admin.ts';
+import { startTcpProxy } from '../../../testing/tcp-proxy.ts';
+import { waitFor } from '../../../testing/wait-for.ts';
 import { rawEvent } from './raw-event-fixture.ts';
 import { TargetFixture, writeEvents } from './target-fixture.ts';
+
+/** More than the sockets on the way take in. */
+const LARGE_BYTES = 15_000_000;
+const ONE_MIB = 1024 * 1024;
 
 let server: MongoServer;
 let fixture: TargetFixture;
@@ -97,6 +103,21 @@ for (const { failure, kind } of whole) {
     assert.deepEqual(await fixture.raw('failing'), []);
   });
 }
+
+test('a connection that is lost in the middle of a large command is transient, and none follows it', async () => {
+  await using proxy = await startTcpProxy(Number(new URL(server.uri).port));
+  await using sink = await fixture.sink({ uri: `mongodb://${proxy.address}/?directConnection=true` });
+  await writeEvents(sink, [put('cut', 1)]);
+  proxy.blackhole();
+  const large = b.document(['_id', b.int32(2)], ['text', b.string('x'.repeat(LARGE_BYTES))]);
+  const writing = writeEvents(sink, [rawEvent({ op: 'insert', coll: 'cut', after: large, sequence: 2 })]);
+  const underway = () => proxy.heldBytes > ONE_MIB;
+  await Promise.race([waitFor(underway, { timeoutMs: 60_000, message: 'a part of it is sent' }), writing]);
+  proxy.cut();
+  await assert.rejects(writing, { kind: 'transient', code: 'mongodb.unreachable' });
+  await assert.rejects(writeEvents(sink, [put('cut', 3)]), { kind: 'transient' });
+  assert.equal((await fixture.raw('cut')).length, 1);
+});
 
 test('a write that too few members have is transient', async () => {
   await using sink = await fixture.sink({ writeConcern: { w: 2, timeout: '1s' } });
