@@ -80,7 +80,7 @@ class Network {
   }
 
   cut(): void {
-    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.#pairs) for (const socket of pair) reset(socket);
   }
 
   join(client: Socket, upstream: Socket): void {
@@ -93,13 +93,19 @@ class Network {
       socket.setNoDelay(true);
       socket.on('error', () => undefined);
       socket.once('close', (broken) => {
-        if (broken) for (const other of pair) other.resetAndDestroy();
+        if (broken) for (const other of pair) reset(other);
         if (!pair.every((other) => other.closed)) return;
         for (const flow of flows) this.#flows.delete(flow);
         this.#pairs.delete(pair);
       });
     }
   }
+}
+
+/** A socket that is reset while its end is on the way keeps Node (24.21) from ever exiting, so that one is only closed. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 interface NetworkState {

@@ -47,7 +47,7 @@ export function errorFacts(error: unknown): KafkaErrorFacts {
       (code) => code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT' || isConnectionCode(code) || isNameCode(code),
     ),
     timeout: says('timed out') || codes.includes('ETIMEDOUT'),
-    certificate: codes.some((code) => isCertificateCode(code)) || says('TLS handshake failed'),
+    certificate: codes.some(isCertificateCode) || says('TLS handshake failed'),
     tlsWanted: says('Broker requires TLS'),
   };
 }

@@ -46,7 +46,7 @@ export function errorFacts(error: unknown): NatsErrorFacts {
     names: all.map(({ name }) => String(name)),
     said: typeof innermost?.message === 'string' ? innermost.message : '',
     network: codes.some((code) => isConnectionCode(code) || isNameCode(code)),
-    certificate: codes.some((code) => isCertificateCode(code)),
+    certificate: codes.some(isCertificateCode),
   };
 }
 

@@ -104,11 +104,11 @@ export function classifyClientError(error: unknown, endpoint: string): Outage | 
   const said = codes[0] === undefined ? '' : ` (${codes.at(-1)})`;
   const outage = (code: string, what: string, hint?: string) =>
     new Outage(`${what} ${endpoint}${said}`, { code, hint, cause: error });
-  if (codes.some((code) => isCertificateCode(code))) {
+  if (codes.some(isCertificateCode)) {
     const hint = 'Check `tls.ca`, the name in the certificate of the endpoint and its dates. It is tried again.';
     return outage('webhook.tls', 'no TLS connection to', hint);
   }
-  if (codes.some((code) => isNameCode(code))) {
+  if (codes.some(isNameCode)) {
     return outage('webhook.name', 'no address was found for', 'Check the host in `url`. It is tried again.');
   }
   // The parser's own error has bytes of the answer with it, which are nobody's business.

@@ -5,6 +5,12 @@ import { Admin, alterUserScramCredentialsV0, Connection } from '@platformatic/ka
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
 const CALL_LIMIT_MS = 10_000;
+const ONE_TRY = {
+  clientId: 'sluice-test-bed',
+  retries: 0,
+  connectTimeout: CALL_LIMIT_MS,
+  requestTimeout: CALL_LIMIT_MS,
+};
 const SCRAM_ITERATIONS = 4096;
 const SCRAM_PARAMETERS = {
   'SCRAM-SHA-256': { id: 1, hash: 'sha256', bytes: 32 },
@@ -13,13 +19,7 @@ const SCRAM_PARAMETERS = {
 
 /** How many brokers the cluster at `broker` (host:port, plain text) says it has; rejects when it does not answer. */
 export async function countBrokers(broker: string): Promise<number> {
-  const admin = new Admin({
-    clientId: 'sluice-test-bed',
-    bootstrapBrokers: [broker],
-    retries: 0,
-    connectTimeout: CALL_LIMIT_MS,
-    requestTimeout: CALL_LIMIT_MS,
-  });
+  const admin = new Admin({ ...ONE_TRY, bootstrapBrokers: [broker] });
   try {
     const metadata = await admin.metadata({ topics: [], forceUpdate: true });
     return metadata.brokers.size;
@@ -35,11 +35,8 @@ export async function canLogIn(
   ca: string | undefined,
 ): Promise<true> {
   const admin = new Admin({
-    clientId: 'sluice-test-bed',
+    ...ONE_TRY,
     bootstrapBrokers: [broker],
-    retries: 0,
-    connectTimeout: CALL_LIMIT_MS,
-    requestTimeout: CALL_LIMIT_MS,
     sasl: { mechanism, username: user, password },
     ...(ca === undefined ? {} : { tls: { ca } }),
   });
